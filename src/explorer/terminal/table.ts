@@ -1,0 +1,50 @@
+/** @file Numbers beside the picture: who each token looks at most, and a head in one line. */
+import type { Tensor } from "../../tensor/index.js";
+import { type ColourDepth, paint, weightColour } from "./colour.js";
+import { fitted, shownToken, textWidth } from "./label.js";
+
+/** The `top` largest weights of a row, largest first; equal ones in order of position. */
+export function topKeys(row: ArrayLike<number>, top: number): { key: number; weight: number }[] {
+  return Array.from(row, (weight, key) => ({ key, weight }))
+    .filter((x) => x.weight > 0)
+    .sort((a, b) => b.weight - a.weight || a.key - b.key)
+    .slice(0, top);
+}
+
+/** Lines "query → key 0.731059 · key 0.2…", a line a query. */
+export function drawTable(weights: Tensor, rows: readonly string[], columns: readonly string[], top: number): string[] {
+  const Lk = columns.length;
+  const labels = Math.min(16, Math.max(...rows.map((r) => textWidth(shownToken(r)))));
+  return rows.map((r, i) => {
+    const keys = topKeys(weights.data.subarray(i * Lk, (i + 1) * Lk), top);
+    const named = keys.map(
+      ({ key, weight }) => `${shownToken(columns[key]!).trim() || "␠"}@${key} ${weight.toFixed(4)}`,
+    );
+    return `${String(i).padStart(4)} ${fitted(shownToken(r), labels)} → ${named.join("  ") || "nothing: every key is masked"}`;
+  });
+}
+
+/**
+ * A head in one line: for each distance back, from the token itself, the mean weight on it.
+ * @param weights [Lq, Lk] of one head
+ * @returns bars of eighths, scaled to the largest
+ */
+export function sparkline(weights: Tensor, queries: number, keys: number, width: number, depth: ColourDepth): string {
+  const offset = keys - queries;
+  const means = Array.from({ length: Math.min(width, keys) }, (_, distance) => {
+    let sum = 0;
+    let count = 0;
+    for (let i = 0; i < queries; i++) {
+      const j = i + offset - distance;
+      if (j < 0 || j >= keys) continue;
+      sum += weights.data[i * keys + j]!;
+      count++;
+    }
+    return count === 0 ? 0 : sum / count;
+  });
+  const largest = Math.max(...means, 1e-9);
+  const bars = "▁▂▃▄▅▆▇█";
+  return means
+    .map((m) => paint(bars[Math.min(7, Math.floor((m / largest) * 7.999))]!, depth, weightColour(Math.max(0.35, m))))
+    .join("");
+}
