@@ -9,6 +9,7 @@ export {
   UnavailableError,
 } from "./errors.js"; // refusals as data, worded once
 export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./half.js"; // half precision as bits
+export { editDistance, nearestName } from "./nearest.js"; // the name that was probably meant
 export {
   decodeFloat32,
   parseSafetensorsHeader,
