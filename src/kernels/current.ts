@@ -6,14 +6,13 @@
  * plain variable is enough and nothing can interleave.
  */
 import type { Kernel, Operations } from "./kernel.js";
+import { standardKernel } from "./standard.js";
 
-let standard: () => Kernel = () => {
-  throw new Error("no kernel registered");
-};
+let standard: () => Kernel = standardKernel;
 let chosen: Kernel | undefined;
 let current: Operations | undefined;
 
-/** @internal The makers register the function that gives the default kernel. */
+/** @internal Gives another function that makes the default kernel: a build for one engine, a test. */
 export function registerDefaultKernel(make: () => Kernel): void {
   standard = make;
 }
@@ -43,4 +42,10 @@ export function withOperations<T>(operations: Operations, body: () => T): T {
   } finally {
     current = before;
   }
+}
+
+/** The kernel that does the arithmetic of the operations in force: they themselves, or the one a recorder works over. */
+export function kernelInForce(): Kernel {
+  const now = ops() as Partial<Kernel> & { readonly kernel?: Kernel };
+  return now.kernel ?? (now as Kernel);
 }
