@@ -174,15 +174,15 @@ export class ReferenceKernel implements Kernel {
 
   // Training ---------------------------------------------------------------------------------------------------------------
   addInPlace(target: Tensor, source: Tensor, factor?: number): void {
-    place.addInPlace(target, source, factor);
+    training.addInPlace(target, source, factor);
   }
   scaleInPlace(target: Tensor, factor: number): void {
-    place.scaleInPlace(target, factor);
+    training.scaleInPlace(target, factor);
   }
   sumOfSquares(x: Tensor): number {
     return training.sumOfSquares(x);
   }
   adamWInPlace(p: Tensor, gradient: Tensor, m: Tensor, v: Tensor, options: training.AdamWStep): void {
-    place.adamWInPlace(p, gradient, m, v, options);
+    training.adamWInPlace(p, gradient, m, v, options);
   }
 }
