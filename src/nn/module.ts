@@ -7,7 +7,7 @@
 import { random } from "../attention/efficient/random.js";
 import type { WeightFormat } from "../kernels/kernel.js";
 import { asTensor, nearestName, OptionError, type Tensor, type TensorLike } from "../tensor/index.js";
-import { cloneTensor, Parameter } from "./parameter.js";
+import { cloneTensor, type Parameter } from "./parameter.js";
 
 /** A part of a layer; `undefined` where an option left it out. */
 export type Part = Parameter | Module | undefined;
@@ -84,7 +84,8 @@ export abstract class Module {
     const wanted = new Map(this.named());
     const reader = isReader(state) ? state : undefined;
     const names = new Set(reader ? reader.names : Object.keys(state));
-    const strip = (name: string): string | undefined => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined);
+    const strip = (name: string): string | undefined =>
+      name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
     for (const name of wanted.keys()) if (!names.has(prefix + name)) missing(where, prefix + name, names);
     for (const name of names) {
       const own = strip(name);
@@ -123,7 +124,10 @@ function missing(where: string, name: string, there: ReadonlySet<string>): never
 }
 
 function unknown(where: string, name: string, prefix: string, ours: Iterable<string>): never {
-  const nearest = nearestName(name, Array.from(ours, (n) => prefix + n));
+  const nearest = nearestName(
+    name,
+    Array.from(ours, (n) => prefix + n),
+  );
   throw new OptionError({
     where,
     argument: `"${name}"`,

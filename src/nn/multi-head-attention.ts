@@ -84,9 +84,7 @@ export class MultiHeadAttention extends Module {
   parts(): Record<string, Part> {
     const p = this.#inProjection;
     return {
-      ...("fused" in p
-        ? { in_proj_weight: p.fused }
-        : { q_proj_weight: p.q, k_proj_weight: p.k, v_proj_weight: p.v }),
+      ...("fused" in p ? { in_proj_weight: p.fused } : { q_proj_weight: p.q, k_proj_weight: p.k, v_proj_weight: p.v }),
       in_proj_bias: this.#inBias,
       bias_k: this.#biasKV?.k,
       bias_v: this.#biasKV?.v,
@@ -99,7 +97,12 @@ export class MultiHeadAttention extends Module {
    * @param options all of `attention()`; a boolean mask says who MAY attend, the reverse of torch's
    * @returns [B, Lq, dModel]   @throws {ShapeError} naming the argument and axis that disagree
    */
-  forward(query: Input, key: Input | undefined, value: Input | undefined, options: MultiHeadAttentionCall & { returnWeights: true }): { output: Tensor; weights: Tensor };
+  forward(
+    query: Input,
+    key: Input | undefined,
+    value: Input | undefined,
+    options: MultiHeadAttentionCall & { returnWeights: true },
+  ): { output: Tensor; weights: Tensor };
   forward(query: Input, key?: Input, value?: Input, options?: MultiHeadAttentionCall): Tensor;
   forward(
     query: Input,
@@ -144,7 +147,13 @@ export class MultiHeadAttention extends Module {
     const z = value === key ? y : value === query ? x : asTensor(value, where, "value");
     const width = (parameter: Parameter): number => parameter.shape[1]!;
     const wanted = "fused" in p ? [this.dModel, this.dModel, this.dModel] : [width(p.q), width(p.k), width(p.v)];
-    for (const [n, [name, t]] of ([["query", x], ["key", y], ["value", z]] as const).entries()) {
+    for (const [n, [name, t]] of (
+      [
+        ["query", x],
+        ["key", y],
+        ["value", z],
+      ] as const
+    ).entries()) {
       if (t.shape.length !== 3 || t.shape[2] !== wanted[n]) {
         throw new ShapeError({
           where,
@@ -154,7 +163,11 @@ export class MultiHeadAttention extends Module {
         });
       }
     }
-    for (const [name, t, axis, as, other] of [["key", y, 0, "query", x], ["value", z, 0, "query", x], ["value", z, 1, "key", y]] as const) {
+    for (const [name, t, axis, as, other] of [
+      ["key", y, 0, "query", x],
+      ["value", z, 0, "query", x],
+      ["value", z, 1, "key", y],
+    ] as const) {
       if (t.shape[axis] !== other.shape[axis]) {
         throw new ShapeError({
           where,
