@@ -1,0 +1,79 @@
+/**
+ * @file Editing a file without decoding it: bytes are put in or left out, and the lengths around them are made right.
+ *
+ *     ModelProto ─ length ─ GraphProto ─ length ─ NodeProto …
+ *                  ^^^^^^ changes      ^^^^^^ changes        ^ bytes put in here
+ *
+ * Everything else, known or not, stays as it was, byte for byte, and is copied once.
+ */
+import type { Message } from "./fields.js";
+import type { ByteSource } from "./source.js";
+import { varint } from "./write.js";
+
+/** Takes `remove` bytes out at `at` and puts `insert` in. `inside` is the innermost message that this changes. */
+export interface Edit {
+  inside: Message;
+  at: number;
+  remove: number;
+  insert: Uint8Array;
+}
+
+/** A piece of the new file: bytes of the old one, or new ones. */
+export type Piece = { from: number; to: number } | Uint8Array;
+
+const lengthOf = (p: Piece): number => (p instanceof Uint8Array ? p.length : p.to - p.from);
+
+/** The new file as pieces, and its size. The edits must not overlap. */
+export function planEdits(size: number, edits: readonly Edit[]): { pieces: Piece[]; size: number } {
+  const all = [...edits, ...lengthEdits(edits)];
+  // At one place what is deeper comes first: it belongs to the message that ends there.
+  all.sort((a, b) => a.at - b.at || depth(b.inside) - depth(a.inside));
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const edit of all) {
+    if (edit.at > at) pieces.push({ from: at, to: edit.at });
+    if (edit.insert.length > 0) pieces.push(edit.insert);
+    at = Math.max(at, edit.at + edit.remove);
+  }
+  if (at < size) pieces.push({ from: at, to: size });
+  return { pieces, size: pieces.reduce((n, p) => n + lengthOf(p), 0) };
+}
+
+function depth(message: Message): number {
+  let n = 0;
+  for (let m = message.parent; m; m = m.parent) n++;
+  return n;
+}
+
+/** New lengths for every message around an edit, the innermost first: a longer length is itself a change. */
+function lengthEdits(edits: readonly Edit[]): Edit[] {
+  const growth = new Map<Message, number>();
+  const grow = (m: Message, by: number): void => void growth.set(m, (growth.get(m) ?? 0) + by);
+  for (const { inside, insert, remove } of edits) {
+    for (let m: Message | undefined = inside; m; m = m.parent) if (!growth.has(m)) growth.set(m, 0);
+    grow(inside, insert.length - remove);
+  }
+  const out: Edit[] = [];
+  for (const message of [...growth.keys()].sort((a, b) => depth(b) - depth(a))) {
+    const { parent, lengthAt, from, to } = message;
+    if (!parent) continue; // the file: it has no length
+    const by = growth.get(message)!;
+    const insert = varint(to - from + by);
+    out.push({ inside: parent, at: lengthAt, remove: from - lengthAt, insert });
+    grow(parent, by + insert.length - (from - lengthAt));
+  }
+  return out;
+}
+
+/** Applies edits: one allocation, one copy. */
+export function applyEdits(source: ByteSource, edits: readonly Edit[]): Uint8Array {
+  const { pieces, size } = planEdits(source.size, edits);
+  const out = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    if (piece instanceof Uint8Array) out.set(piece, at);
+    else source.copy(piece.from, piece.to, out, at);
+    at += lengthOf(piece);
+  }
+  return out;
+}
