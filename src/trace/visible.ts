@@ -1,0 +1,27 @@
+/** @file A map for the eye: weights where a pair may attend, NaN where it may not. */
+import { type AttentionRecord, checkedPart, mayAttend, type Part, QkRecord } from "./record.js";
+
+/**
+ * Weights of one head, [rows, columns], with **NaN for a pair that may not attend**: a weight of 0 and an absent weight
+ * are different things to a reader. A finished map without a rule gives its numbers as they are.
+ */
+export function visibleWeights(record: AttentionRecord, part: Part & { head: number }): Float32Array {
+  const { batch = 0, head } = part;
+  const { rows, columns } = checkedPart(record, { ...part, batch });
+  const out = record.weights({ ...part, batch }).data.slice();
+  if (!(record instanceof QkRecord)) return out;
+  const { call } = record;
+  const simple = !call.rule.keyMask && !call.rule.mask && !call.rule.documents && !call.rule.blocks;
+  const width = columns[1] - columns[0];
+  for (let i = rows[0]; i < rows[1]; i++) {
+    const at = (i - rows[0]) * width;
+    const r = call.rule.perBatch ? batch * call.queries + i : i;
+    const first = Math.max(columns[0], call.rule.first[r]);
+    const end = Math.max(first, Math.min(columns[1], call.rule.end[r]));
+    out.fill(Number.NaN, at, at + Math.min(width, first - columns[0]));
+    out.fill(Number.NaN, at + Math.min(width, end - columns[0]), at + width);
+    if (simple) continue;
+    for (let j = first; j < end; j++) if (!mayAttend(call, batch, head, i, j)) out[at + j - columns[0]] = Number.NaN;
+  }
+  return out;
+}
