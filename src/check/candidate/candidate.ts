@@ -1,0 +1,86 @@
+/**
+ * @file A candidate as the checker calls it: something that answers, throws or hangs.
+ *
+ * In the same process a call is the function itself; from the command line it goes to a child process, an HTTP endpoint
+ * or a program on the other side of a pipe. Probes see no difference.
+ */
+import type { CandidateModel, CandidateOptions, CheckOptions, MultiHeadModule, Numbers } from "../types.js";
+
+/** Why no result came. `hangs` and `dies` are found by the clock and by the process, not by the candidate. */
+export type FailureKind = "throws" | "hangs" | "dies";
+
+export class CandidateFailure extends Error {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, message: string) {
+    super(message);
+    this.name = "CandidateFailure";
+    this.kind = kind;
+  }
+}
+
+export interface AttentionCandidate {
+  kind: "function";
+  name: string;
+  runtime?: CheckOptions["runtime"];
+  call(q: Numbers, k: Numbers, v: Numbers, options: CandidateOptions): Promise<unknown>;
+  close?(): Promise<void> | void;
+}
+
+export interface ModuleCandidate {
+  kind: "multi-head";
+  name: string;
+  heads: number;
+  weights: MultiHeadModule["weights"];
+  runtime?: CheckOptions["runtime"];
+  forward(x: Numbers, options: CandidateOptions): Promise<unknown>;
+  close?(): Promise<void> | void;
+}
+
+export interface ModelCandidate {
+  kind: "model";
+  name: string;
+  config: CandidateModel["config"];
+  runtime?: CheckOptions["runtime"];
+  forward(
+    ids: number[][],
+    attentionMask: number[][],
+    past?: unknown,
+    extra?: Record<string, unknown>,
+  ): Promise<unknown>;
+  /** Runs `body` with the candidate's random numbers the same every time; undefined where that cannot be done. */
+  withFixedRandom?<T>(body: () => Promise<T>): Promise<T>;
+  close?(): Promise<void> | void;
+}
+
+export type Candidate = AttentionCandidate | ModuleCandidate | ModelCandidate;
+
+/** Waits for a result no longer than `limit` ms. What never yields cannot be interrupted here. */
+export async function within<T>(limit: number, work: () => T | Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([
+      (async () => work())(),
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new CandidateFailure("hangs", `no answer within ${limit} ms`)), limit);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** `Math.random` gives the same numbers in each run of `body`. */
+export async function withFixedRandom<T>(body: () => Promise<T>): Promise<T> {
+  const own = Math.random;
+  let state = 12345;
+  Math.random = () => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return state / 4294967296;
+  };
+  try {
+    return await body();
+  } finally {
+    Math.random = own;
+  }
+}

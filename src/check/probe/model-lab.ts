@@ -1,0 +1,3 @@
+export interface ModelLab {
+  readonly seed: number;
+}

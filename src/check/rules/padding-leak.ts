@@ -1,0 +1,27 @@
+/** @file Padding is attended to. */
+import { pathOutcome } from "../probe/named.js";
+import { rule } from "../rule.js";
+
+const id = "padding-leak";
+
+export const paddingLeak = rule({
+  id,
+  says: "Padding changes the output of real tokens.",
+  why: "What a text gives depends on how long its neighbours in the batch are.",
+  severity: "error",
+  fix: "Hide padded keys from every query: scores of keys with keyPadding 0 become −Infinity before the softmax",
+  reference: "Hugging Face attention_mask",
+  wrong: "attention(q, k, v); // the padding of the batch is not passed on",
+  right: "attention(q, k, v, { keyPadding });",
+  mustCatch: ["does not read options.keyPadding", "a model that ignores its attention mask"],
+  explains: ["NaN-through-mask", "left-pad-positions", "pad-in-pooling"],
+  pairs: [
+    {
+      rule: id,
+      says: "keyPadding makes no difference: padding is attended to",
+      paths: ["keyPadding"],
+      pairs: () => () => true,
+    },
+  ],
+  probe: (lab) => pathOutcome(lab, id),
+});
