@@ -1,0 +1,26 @@
+/** Every quantised form of a GGUF file, bit for bit as gguf-py reads it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readWeights } from "../../src/models/load/weights.js";
+import { readSafetensors } from "../../src/tensor/index.js";
+import { goldenSets } from "./where.js";
+
+for (const { id, folder } of goldenSets("gguf").filter((c) => c.about.kind === "gguf-dequant")) {
+  describe(id, async () => {
+    const weights = await readWeights(join(folder, "types.gguf"));
+    const want = readSafetensors(readFileSync(join(folder, "golden.safetensors")));
+    test.each(want.names)("%s is equal bit for bit", (name) => {
+      const got = weights.tensor(name);
+      expect(got.shape).toEqual(want.tensor(name).shape);
+      expect(new Uint32Array(got.data.buffer)).toEqual(new Uint32Array(want.tensor(name).data.slice().buffer));
+    });
+    test("metadata of every kind", () => {
+      expect(weights.metadata["test.u32"]).toBe(4e9);
+      expect(weights.metadata["test.i64"]).toBe(-5);
+      expect(weights.metadata["test.f64"]).toBe(0.1);
+      expect(weights.metadata["test.bool"]).toBe(true);
+      expect(weights.metadata["test.ints"]).toEqual([1, -2, 3]);
+    });
+  });
+}
