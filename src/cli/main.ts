@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** @file The command line: `qkv <command>`. Each command is one file beside this one; no arithmetic happens here. */
 import { createRequire } from "node:module";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { runProgram } from "./shared/run.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -9,7 +9,10 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { ve
 /** Commands in the order help lists them; each is loaded only when it is asked for. */
 const commands: Record<string, { says: string; load: () => Promise<{ command(): Command }> }> = {
   explore: { says: "see attention in the browser", load: () => import("./explore.js") },
-  view: { says: "see attention in the terminal, or write it as SVG, PNG, HTML or JSON", load: () => import("./view.js") },
+  view: {
+    says: "see attention in the terminal, or write it as SVG, PNG, HTML or JSON",
+    load: () => import("./view.js"),
+  },
   trace: { says: "record a run of a model into a file", load: () => import("./trace.js") },
 };
 

@@ -21,7 +21,10 @@ export class Exit extends Error {
 }
 
 /** Runs the program on `process.argv` and sets `process.exitCode`. */
-export async function runProgram({ version, commands }: { version: string; commands: CommandTable }, argv = process.argv): Promise<void> {
+export async function runProgram(
+  { version, commands }: { version: string; commands: CommandTable },
+  argv = process.argv,
+): Promise<void> {
   // A reader that closes early (`qkv view … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);

@@ -4,7 +4,6 @@
  * Small maps print every weight as a percentage on its colour. Maps too wide for that print one half-block a cell
  * (two rows a line), then cells pooled by their *largest* weight, so that a lone spike is never hidden.
  */
-import type { Tensor } from "../../tensor/index.js";
 import { type ColourDepth, inkOn, paint, weightColour } from "./colour.js";
 import { fitted, graphemes, shownToken, textWidth } from "./label.js";
 
@@ -14,14 +13,12 @@ export interface MapOptions {
   depth: ColourDepth;
   rows: readonly string[];
   columns: readonly string[];
-  /** Whether (query, key) may attend; left out when every pair may. */
-  mayAttend?: (query: number, key: number) => boolean;
 }
 
 const labelLimit = 14;
 
-/** Lines of the picture. `weights` has Lq · Lk numbers, row by row. */
-export function drawMap(weights: Tensor, options: MapOptions): string[] {
+/** Lines of the picture. `weights` has Lq · Lk numbers, row by row; NaN is a pair that may not attend. */
+export function drawMap(weights: ArrayLike<number>, options: MapOptions): string[] {
   const rows = options.rows.map(shownToken);
   const labels = Math.min(labelLimit, Math.max(1, ...rows.map(textWidth)));
   const room = options.width - labels - 1;
@@ -34,8 +31,8 @@ export function drawMap(weights: Tensor, options: MapOptions): string[] {
 
 /** A percentage a cell, under the tokens written downwards. */
 function numbered(
-  weights: Tensor,
-  { columns, depth, mayAttend }: MapOptions,
+  weights: ArrayLike<number>,
+  { columns, depth }: MapOptions,
   rows: string[],
   labels: number,
 ): string[] {
@@ -50,16 +47,13 @@ function numbered(
   for (let i = 0; i < rows.length; i++) {
     let line = `${fitted(rows[i]!, labels, "right")} `;
     for (let j = 0; j < Lk; j++) {
-      const w = weights.data[i * Lk + j]!;
-      const absent = w === 0 && mayAttend !== undefined && !mayAttend(i, j);
-      line += absent ? "  ·" : paint(percent(w), depth, ...colours(w));
+      const w = weights[i * Lk + j]!;
+      line += Number.isNaN(w) ? "  ·" : paint(String(Math.round(w * 100)).padStart(3), depth, ...colours(w));
     }
     lines.push(line.trimEnd());
   }
   return lines;
 }
-
-const percent = (w: number): string => (Number.isNaN(w) ? "NaN" : String(Math.round(w * 100)).padStart(3));
 
 function colours(w: number): [readonly [number, number, number], readonly [number, number, number]] {
   const ground = weightColour(w);
@@ -68,7 +62,7 @@ function colours(w: number): [readonly [number, number, number], readonly [numbe
 
 /** Half-blocks, two rows a line; plain terminals get one row a line in five shades of text. */
 function blocks(
-  weights: Tensor,
+  weights: ArrayLike<number>,
   { columns, depth }: MapOptions,
   rows: string[],
   labels: number,
@@ -81,8 +75,7 @@ function blocks(
   const cell = (y: number, x: number): number => {
     let most = 0;
     for (let i = y * down; i < Math.min(rows.length, (y + 1) * down); i++) {
-      for (let j = x * across; j < Math.min(Lk, (x + 1) * across); j++)
-        most = Math.max(most, weights.data[i * Lk + j]!);
+      for (let j = x * across; j < Math.min(Lk, (x + 1) * across); j++) most = Math.max(most, weights[i * Lk + j]!);
     }
     return most;
   };

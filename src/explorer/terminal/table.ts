@@ -1,5 +1,4 @@
 /** @file Numbers beside the picture: who each token looks at most, and a head in one line. */
-import type { Tensor } from "../../tensor/index.js";
 import { type ColourDepth, paint, weightColour } from "./colour.js";
 import { fitted, shownToken, textWidth } from "./label.js";
 
@@ -12,11 +11,16 @@ export function topKeys(row: ArrayLike<number>, top: number): { key: number; wei
 }
 
 /** Lines "query → key 0.731059 · key 0.2…", a line a query. */
-export function drawTable(weights: Tensor, rows: readonly string[], columns: readonly string[], top: number): string[] {
+export function drawTable(
+  weights: Float32Array,
+  rows: readonly string[],
+  columns: readonly string[],
+  top: number,
+): string[] {
   const Lk = columns.length;
   const labels = Math.min(16, Math.max(...rows.map((r) => textWidth(shownToken(r)))));
   return rows.map((r, i) => {
-    const keys = topKeys(weights.data.subarray(i * Lk, (i + 1) * Lk), top);
+    const keys = topKeys(weights.subarray(i * Lk, (i + 1) * Lk), top);
     const named = keys.map(
       ({ key, weight }) => `${shownToken(columns[key]!).trim() || "␠"}@${key} ${weight.toFixed(4)}`,
     );
@@ -29,7 +33,13 @@ export function drawTable(weights: Tensor, rows: readonly string[], columns: rea
  * @param weights [Lq, Lk] of one head
  * @returns bars of eighths, scaled to the largest
  */
-export function sparkline(weights: Tensor, queries: number, keys: number, width: number, depth: ColourDepth): string {
+export function sparkline(
+  weights: Float32Array,
+  queries: number,
+  keys: number,
+  width: number,
+  depth: ColourDepth,
+): string {
   const offset = keys - queries;
   const means = Array.from({ length: Math.min(width, keys) }, (_, distance) => {
     let sum = 0;
@@ -37,7 +47,9 @@ export function sparkline(weights: Tensor, queries: number, keys: number, width:
     for (let i = 0; i < queries; i++) {
       const j = i + offset - distance;
       if (j < 0 || j >= keys) continue;
-      sum += weights.data[i * keys + j]!;
+      const w = weights[i * keys + j]!;
+      if (Number.isNaN(w)) continue;
+      sum += w;
       count++;
     }
     return count === 0 ? 0 : sum / count;
