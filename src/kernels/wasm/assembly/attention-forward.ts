@@ -1,0 +1,210 @@
+/**
+ * @file Attention forward: online softmax over key tiles, O(N) memory.
+ *
+ *            keys → Lk                       one head · a task = a block of a few panels of PQ queries
+ *           ┌────┬────┬────┬────┐
+ *  panel 0  │ ██ │ ◣  │    │    │           ██ full: no test      ◣ edge: each pair tested
+ *           ├────┼────┼────┼────┤           blank: skipped, its keys are never read
+ *  panel 1  │ ██ │ ██ │ ◣  │    │           A key tile (KT keys) is used by all panels of the block while it is in
+ *           └────┴────┴────┴────┘           the cache; each panel's keys end where its own rows end.
+ * A query keeps m (highest score so far), l = Σ 2^(s−m), o = Σ 2^(s−m)·v, s in units of log2. A tile brings
+ *     m' = max(m, s)    α = 2^(m−m')    l' = α·l + Σ 2^(s−m')    o' = α·o + Σ 2^(s−m')·v       end: o/l, lse = m·ln 2 + ln l
+ * Milakov & Gimelshein 2018 (arXiv:1805.02867) alg. 3; Dao et al. 2022 (arXiv:2205.14135) alg. 1. α is applied while the
+ * tile loads its sums. m begins at the lowest finite number, so that −∞ − m is −∞ and never NaN; no key seen: l = 0.
+ *
+ * Scratch, one piece a thread: S [KT, PQ] · α [PQ] · then per panel: Qᵀ [D, PQ], m [PQ], l [PQ], o [PQ, Dv up to NR], notes.
+ * Tasks write disjoint rows of o and lse and share nothing, so the bits do not depend on how many threads work.
+ */
+import { AttentionArgs } from "./calls.generated";
+import { adjust, drop, enterHead, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
+import { exp2Constant, exp2Lanes, exp2One, storePart } from "./simd";
+import { columnsScaled, MR, NR, WIDTH } from "./tile";
+
+// @ts-ignore: decorator
+@inline function padded(n: i32): i32 {
+  return (n + NR - 1) / NR * NR;
+}
+
+function panelBytes(c: AttentionArgs): usize {
+  const PQ = c.panel;
+  return ((<usize>(PQ * (c.headDim + 2 + padded(c.valueDim))) << 2) + panelNotesBytes(PQ) + 63) & ~63;
+}
+
+export function attentionScratch(args: usize): usize {
+  const c = changetype<AttentionArgs>(args);
+  return (<usize>((c.keyTile + 1) * c.panel) << 2) + <usize>c.panels * panelBytes(c) + 64;
+}
+
+/** Softmax down the columns of S [keys, PQ]: S becomes P, m and l move on, `alpha` takes what o must be multiplied by. */
+function softmaxColumns(S: usize, keys: i32, PQ: i32, m: usize, l: usize, alpha: usize): void {
+  const step = <usize>PQ << 2;
+  const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
+  const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8);
+  for (let x: usize = 0; x < step; x += 32) {
+    let p = S + x;
+    const m0 = v128.load(m + x), m1 = v128.load(m + x, 16);
+    let h0 = m0, h1 = m1;
+    for (let r = keys; r > 0; r--, p += step) {
+      h0 = f32x4.pmax(h0, v128.load(p));
+      h1 = f32x4.pmax(h1, v128.load(p, 16));
+    }
+    v128.store(m + x, h0);
+    v128.store(m + x, h1, 16);
+    const a0 = exp2Lanes(f32x4.sub(m0, h0), low, magic, c1, c2, c3, c4, c5, one);
+    const a1 = exp2Lanes(f32x4.sub(m1, h1), low, magic, c1, c2, c3, c4, c5, one);
+    v128.store(alpha + x, a0);
+    v128.store(alpha + x, a1, 16);
+    let s0 = f32x4.splat(0), s1 = f32x4.splat(0);
+    p = S + x;
+    for (let r = keys; r > 0; r--, p += step) {
+      const e0 = exp2Lanes(f32x4.sub(v128.load(p), h0), low, magic, c1, c2, c3, c4, c5, one);
+      const e1 = exp2Lanes(f32x4.sub(v128.load(p, 16), h1), low, magic, c1, c2, c3, c4, c5, one);
+      v128.store(p, e0);
+      v128.store(p, e1, 16);
+      s0 = f32x4.add(s0, e0);
+      s1 = f32x4.add(s1, e1);
+    }
+    v128.store(l + x, f32x4.add(f32x4.mul(v128.load(l + x), a0), s0));
+    v128.store(l + x, f32x4.add(f32x4.mul(v128.load(l + x, 16), a1), s1), 16);
+  }
+}
+
+/** o [PQ, width] = α·o + P·V for one tile; `columns` = width in bytes. */
+function weigh(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
+  const step = <usize>PQ << 2;
+  for (let i = 0; i < n; i += MR) {
+    const at = <usize>i << 2;
+    const row = o + <usize>i * columns;
+    for (let d: usize = 0; d < columns; d += WIDTH) columnsScaled(P + at, step, v + d, vRow, row + d, columns, keys, alpha + at);
+  }
+}
+
+/** The same, pair by pair, leaving out weights of 0: 0·NaN is NaN, so a masked value that is not finite must not be touched. */
+function weighVisible(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize, Dv: i32): void {
+  for (let i = 0; i < n; i++) {
+    const a = load<f32>(alpha + (<usize>i << 2));
+    const row = o + <usize>i * columns;
+    for (let d = 0; d < Dv; d++) {
+      const at = <usize>d << 2;
+      let sum = load<f32>(row + at) * a;
+      for (let r = 0; r < keys; r++) {
+        const p = load<f32>(P + (<usize>(r * PQ + i) << 2));
+        if (p != 0) sum += p * load<f32>(v + <usize>r * vRow + at);
+      }
+      store<f32>(row + at, sum);
+    }
+  }
+}
+
+/** Divides by l, adds the sink's share to l, writes rows [q0, q0 + n) of the result and their log-sum-exp. */
+function finish(c: AttentionArgs, b: i32, h: i32, q0: i32, n: i32, m: usize, l: usize, o: usize): void {
+  const columns = <usize>padded(c.valueDim) << 2;
+  const Dv = c.valueDim;
+  for (let i = 0; i < n; i++) {
+    const lane = <usize>i << 2;
+    let high = load<f32>(m + lane);
+    let sum = load<f32>(l + lane);
+    let factor: f32 = 1;
+    let total: f64 = -Infinity;
+    if (sum != 0) {
+      if (c.sinks) {
+        const sink = <f32>(<f64>load<f32>(c.sinks + (<usize>h << 2)) * 1.4426950408889634);
+        const top = max(high, sink); // NaN stays
+        factor = exp2One(high - top);
+        sum = sum * factor + exp2One(sink - top);
+        high = top;
+      }
+      total = <f64>high * 0.6931471805599453 + Math.log(<f64>sum);
+    }
+    store<f32>(c.lse + (<usize>((b * c.heads + h) * c.queries + q0 + i) << 2), <f32>total);
+    const share = f32x4.splat(sum == 0 ? 0 : factor / sum);
+    const to = c.o + <usize>b * c.oBatch + <usize>h * c.oHead + <usize>(q0 + i) * c.oRow;
+    const from = o + <usize>i * columns;
+    let d = 0;
+    for (; d + 4 <= Dv; d += 4) v128.store(to + (<usize>d << 2), f32x4.mul(v128.load(from + (<usize>d << 2)), share));
+    if (d < Dv) storePart(to + (<usize>d << 2), f32x4.mul(v128.load(from + (<usize>d << 2)), share), Dv - d);
+  }
+}
+
+export function attentionForward(args: usize, task: i32, scratch: usize): void {
+  const c = changetype<AttentionArgs>(args);
+  const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile;
+  const lanes = <usize>PQ << 2;
+  const columns = <usize>padded(Dv) << 2;
+  const head = task % (c.tasks / c.blockCount);
+  const b = head / c.heads, h = head % c.heads;
+  const block = c.blockCount - 1 - task / (c.tasks / c.blockCount); // causal: the last blocks are the longest, so first
+  const q0 = block * PQ * c.panels;
+  const S = (scratch + 63) & ~63;
+  const alpha = S + <usize>KT * lanes;
+  const panels = alpha + lanes;
+  const size = panelBytes(c);
+  const count = min(c.panels, (c.queries - q0 + PQ - 1) / PQ);
+  const factor = queryFactor(c);
+  enterHead(c, b, h);
+  let from = i32.MAX_VALUE, to = 0;
+  for (let p = 0; p < count; p++) {
+    const Q = panels + <usize>p * size;
+    const m = Q + <usize>D * lanes, l = m + lanes, o = l + lanes, notes = o + <usize>PQ * columns;
+    const i = q0 + p * PQ, n = min(PQ, c.queries - i);
+    packPanel(c.q + <usize>b * c.qBatch + <usize>h * c.qHead + <usize>i * c.qRow, c.qRow, n, D, PQ, factor, Q);
+    for (let x: usize = 0; x < lanes; x += 16) v128.store(m + x, f32x4.splat(-f32.MAX_VALUE));
+    memory.fill(l, 0, lanes + <usize>PQ * columns);
+    notePanel(i, n, PQ, notes);
+    from = min(from, load<i32>(notes + 4 * lanes));
+    to = max(to, load<i32>(notes + 4 * lanes, 12));
+  }
+  from = from / KT * KT; // tile borders do not depend on how panels are grouped: same bits for any cut
+  for (let j = from; j < to; j += KT) {
+    for (let p = 0; p < count; p++) {
+      const Q = panels + <usize>p * size;
+      const m = Q + <usize>D * lanes, l = m + lanes, o = l + lanes, notes = o + <usize>PQ * columns;
+      const i = q0 + p * PQ, n = min(PQ, c.queries - i);
+      const j0 = max(j, load<i32>(notes + 4 * lanes));
+      const keys = min(j + KT, load<i32>(notes + 4 * lanes, 12)) - j0;
+      if (keys <= 0) continue;
+      const state = tileState(notes, i, n, PQ, j0, keys);
+      if (state == NONE) continue;
+      products(kBase + <usize>j0 * c.kRow, c.kRow, keys, Q, PQ, D, S);
+      adjust(S, i, n, PQ, j0, keys, 0);
+      if (state == SOME) hide(S, notes, i, n, PQ, j0, keys);
+      softmaxColumns(S, keys, PQ, m, l, alpha);
+      if (c.dropout) drop(S, i, PQ, j0, keys, S);
+      const v = vBase + <usize>j0 * c.vRow;
+      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, v, c.vRow, o, columns, alpha, Dv);
+      else weigh(S, keys, PQ, n, v, c.vRow, o, columns, alpha);
+    }
+  }
+  for (let p = 0; p < count; p++) {
+    const m = panels + <usize>p * size + <usize>D * lanes;
+    const i = q0 + p * PQ;
+    finish(c, b, h, i, min(PQ, c.queries - i), m, m + lanes, m + 2 * lanes);
+  }
+}
+
+/** Notes in bytes [B, Hk] at `out` whether k or v of a head holds NaN or ∞: x·0 is 0 only for finite x. */
+export function findUnclean(args: usize, batch: i32, out: usize): i32 {
+  const c = changetype<AttentionArgs>(args);
+  let any = 0;
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < c.keyHeads; h++) {
+      const k = c.k + <usize>b * c.kBatch + <usize>h * c.kHead, v = c.v + <usize>b * c.vBatch + <usize>h * c.vHead;
+      const bad = rowsUnclean(v, c.vRow, c.keys, c.valueDim) || rowsUnclean(k, c.kRow, c.keys, c.headDim);
+      store<u8>(out + <usize>(b * c.keyHeads + h), <u8>bad);
+      any |= <i32>bad;
+    }
+  }
+  return any;
+}
+
+export function rowsUnclean(at: usize, row: usize, rows: i32, n: i32): bool {
+  const zero = f32x4.splat(0);
+  let sum = zero;
+  let rest: f32 = 0;
+  for (let r = 0; r < rows; r++, at += row) {
+    let d = 0;
+    for (; d + 4 <= n; d += 4) sum = f32x4.add(sum, f32x4.mul(v128.load(at + (<usize>d << 2)), zero));
+    for (; d < n; d++) rest += load<f32>(at + (<usize>d << 2)) * 0;
+  }
+  return v128.any_true(f32x4.ne(sum, zero)) || rest != 0;
+}

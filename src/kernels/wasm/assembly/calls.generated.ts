@@ -1,0 +1,99 @@
+/** @file Argument blocks. Printed by ../generate/calls.ts, which explains them; do not edit. */
+// @ts-nocheck
+@unmanaged
+export class AttentionArgs {
+  q: usize;
+  k: usize;
+  v: usize;
+  o: usize;
+  lse: usize;
+  qBatch: usize;
+  qHead: usize;
+  qRow: usize;
+  kBatch: usize;
+  kHead: usize;
+  kRow: usize;
+  vBatch: usize;
+  vHead: usize;
+  vRow: usize;
+  oBatch: usize;
+  oHead: usize;
+  oRow: usize;
+  heads: i32;
+  keyHeads: i32;
+  queries: i32;
+  keys: i32;
+  headDim: i32;
+  valueDim: i32;
+  first: usize;
+  end: usize;
+  ruleBatch: i32;
+  keyMask: usize;
+  keyMaskBatch: usize;
+  mask: usize;
+  maskBatch: i32;
+  maskHead: i32;
+  maskQuery: i32;
+  maskKey: i32;
+  documentOfQuery: usize;
+  documentOfKey: usize;
+  documentQueryBatch: i32;
+  documentKeyBatch: i32;
+  blocks: usize;
+  blockSize: i32;
+  blockBatch: i32;
+  blockHead: i32;
+  blockQuery: i32;
+  blockKey: i32;
+  bias: usize;
+  biasBatch: i32;
+  biasHead: i32;
+  biasQuery: i32;
+  biasKey: i32;
+  slopes: usize;
+  queryOffset: i32;
+  sinks: usize;
+  scale: f32;
+  softcap: f32;
+  dropout: i32;
+  dropoutSeed: i32;
+  dropoutThreshold: i32;
+  dropoutScale: f32;
+  panel: i32;
+  panels: i32;
+  keyTile: i32;
+  blockCount: i32;
+  tasks: i32;
+  unclean: usize;
+  output: usize;
+  delta: usize;
+  dq: usize;
+  dk: usize;
+  dv: usize;
+  dBias: usize;
+}
+
+@unmanaged
+export class ProductArgs {
+  a: usize;
+  aRow: usize;
+  aStep: usize;
+  aBatch: usize;
+  transposedA: i32;
+  b: usize;
+  bBatch: usize;
+  c: usize;
+  cRow: usize;
+  cBatch: usize;
+  bias: usize;
+  residual: usize;
+  activation: i32;
+  scale: f32;
+  rows: i32;
+  depth: i32;
+  columns: i32;
+  rowBlock: i32;
+  panelBlock: i32;
+  rowBlocks: i32;
+  panelBlocks: i32;
+}

@@ -1,0 +1,213 @@
+/**
+ * @file Functions of one or two numbers over whole arrays, and what the optimiser does to every parameter.
+ *
+ * Arrays are cut into tasks of equal length by the caller; lanes past the end are computed on whatever lies there and not
+ * stored. Numbers of kinds are those of ../kinds.ts.
+ */
+import { erfLanes, expLanes, madd, sigmoidLanes, storePart, tanhLanes } from "./simd";
+
+export const RELU: i32 = 1;
+export const GELU: i32 = 2;
+export const GELU_TANH: i32 = 3;
+export const SILU: i32 = 4;
+export const TANH: i32 = 5;
+export const SIGMOID: i32 = 6;
+export const ERF: i32 = 7;
+export const EXP: i32 = 8;
+export const SQRT: i32 = 9;
+export const RSQRT: i32 = 10;
+export const SQUARE: i32 = 11;
+export const NEGATE: i32 = 12;
+export const RECIPROCAL: i32 = 13;
+export const ABS: i32 = 14;
+
+/** x/2 · (1 + erf(x/√2)). Hendrycks & Gimpel 2016 (arXiv:1606.08415). */
+// @ts-ignore: decorator
+@inline function gelu(x: v128): v128 {
+  const half = f32x4.mul(x, f32x4.splat(0.5));
+  return madd(half, erfLanes(f32x4.mul(x, f32x4.splat(0.7071067811865476))), half);
+}
+
+/** √(2/π)·(x + 0.044715x³), the argument of the tanh form. */
+// @ts-ignore: decorator
+@inline function geluInner(x: v128): v128 {
+  const cube = f32x4.mul(f32x4.mul(x, x), x);
+  return f32x4.mul(madd(cube, f32x4.splat(0.044715), x), f32x4.splat(0.7978845608028654));
+}
+
+// @ts-ignore: decorator
+@inline function geluTanh(x: v128): v128 {
+  const half = f32x4.mul(x, f32x4.splat(0.5));
+  return madd(half, tanhLanes(geluInner(x)), half);
+}
+
+// @ts-ignore: decorator
+@inline function relu(x: v128): v128 {
+  return f32x4.pmax(x, f32x4.splat(0)); // NaN < 0 is false: NaN stays
+}
+
+/** What `linear` may apply: kinds RELU … TANH. Not inlined: called once a tile, from several places. */
+export function activate(kind: i32, x: v128): v128 {
+  if (kind == GELU) return gelu(x);
+  if (kind == GELU_TANH) return geluTanh(x);
+  if (kind == SILU) return f32x4.mul(x, sigmoidLanes(x));
+  if (kind == RELU) return relu(x);
+  return tanhLanes(x);
+}
+
+// @ts-ignore: decorator
+@inline function one(kind: i32, x: v128): v128 {
+  const unit = f32x4.splat(1);
+  if (kind <= TANH) return activate(kind, x);
+  if (kind == SIGMOID) return sigmoidLanes(x);
+  if (kind == ERF) return erfLanes(x);
+  if (kind == EXP) return expLanes(x);
+  if (kind == SQRT) return f32x4.sqrt(x);
+  if (kind == RSQRT) return f32x4.div(unit, f32x4.sqrt(x));
+  if (kind == SQUARE) return f32x4.mul(x, x);
+  if (kind == NEGATE) return f32x4.neg(x);
+  if (kind == RECIPROCAL) return f32x4.div(unit, x);
+  return f32x4.abs(x);
+}
+
+export function unary(kind: i32, x: usize, y: usize, n: i32): void {
+  for (let i = 0; i < n; i += 4) {
+    const at = <usize>i << 2;
+    const v = one(kind, v128.load(x + at));
+    if (i + 4 <= n) v128.store(y + at, v);
+    else storePart(y + at, v, n - i);
+  }
+}
+
+/** Slope of a function of one number, times dy. */
+function slope(kind: i32, x: v128): v128 {
+  const unit = f32x4.splat(1);
+  if (kind == RELU) return v128.bitselect(unit, f32x4.splat(0), f32x4.gt(x, f32x4.splat(0)));
+  if (kind == GELU) { // Φ(x) + x·φ(x)
+    const half = f32x4.splat(0.5);
+    const cumulative = madd(half, erfLanes(f32x4.mul(x, f32x4.splat(0.7071067811865476))), half);
+    const density = f32x4.mul(f32x4.splat(0.3989422804014327), expLanes(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5))));
+    return madd(x, density, cumulative);
+  }
+  if (kind == GELU_TANH) {
+    const t = tanhLanes(geluInner(x));
+    const inner = madd(f32x4.mul(x, x), f32x4.splat(0.1070322243), f32x4.splat(0.7978845608028654)); // √(2/π)·(1 + 3·0.044715x²)
+    const half = f32x4.splat(0.5);
+    const rest = f32x4.mul(f32x4.mul(f32x4.mul(half, x), f32x4.sub(unit, f32x4.mul(t, t))), inner);
+    return f32x4.add(madd(half, t, half), rest);
+  }
+  if (kind == SILU) {
+    const s = sigmoidLanes(x);
+    return f32x4.mul(s, madd(x, f32x4.sub(unit, s), unit));
+  }
+  if (kind == TANH) {
+    const t = tanhLanes(x);
+    return f32x4.sub(unit, f32x4.mul(t, t));
+  }
+  if (kind == SIGMOID) {
+    const s = sigmoidLanes(x);
+    return f32x4.mul(s, f32x4.sub(unit, s));
+  }
+  if (kind == EXP) return expLanes(x);
+  if (kind == SQUARE) return f32x4.add(x, x);
+  return f32x4.splat(-1); // NEGATE
+}
+
+export function unaryBackward(kind: i32, x: usize, dy: usize, dx: usize, n: i32): void {
+  for (let i = 0; i < n; i += 4) {
+    const at = <usize>i << 2;
+    const v = f32x4.mul(slope(kind, v128.load(x + at)), v128.load(dy + at));
+    if (i + 4 <= n) v128.store(dx + at, v);
+    else storePart(dx + at, v, n - i);
+  }
+}
+
+// @ts-ignore: decorator
+@inline function two(kind: i32, a: v128, b: v128): v128 {
+  if (kind == 0) return f32x4.add(a, b);
+  if (kind == 1) return f32x4.sub(a, b);
+  if (kind == 2) return f32x4.mul(a, b);
+  if (kind == 3) return f32x4.div(a, b);
+  return f32x4.max(a, b);
+}
+
+/** y[r, i] = a[r, i] ∘ b[r, i] for `rows` rows of n; a stride (bytes) of 0 repeats a row, `aOne`/`bOne` a single number. */
+export function binary(kind: i32, a: usize, aRow: usize, aOne: bool, b: usize, bRow: usize, bOne: bool, y: usize, rows: i32, n: i32): void {
+  for (let r = 0; r < rows; r++, a += aRow, b += bRow, y += <usize>n << 2) {
+    for (let i = 0; i < n; i += 4) {
+      const at = <usize>i << 2;
+      const v = two(kind, aOne ? v128.load32_splat(a) : v128.load(a + at), bOne ? v128.load32_splat(b) : v128.load(b + at));
+      if (i + 4 <= n) v128.store(y + at, v);
+      else storePart(y + at, v, n - i);
+    }
+  }
+}
+
+/** y = x·factor + shift; y may be x. */
+export function affine(x: usize, y: usize, n: i32, factor: f32, shift: f32): void {
+  const f = f32x4.splat(factor), s = f32x4.splat(shift);
+  const scaleOnly = shift == 0; // −0·1 + 0 would be +0
+  for (let i = 0; i < n; i += 4) {
+    const at = <usize>i << 2;
+    let v = f32x4.mul(v128.load(x + at), f);
+    if (!scaleOnly) v = f32x4.add(v, s);
+    if (i + 4 <= n) v128.store(y + at, v);
+    else storePart(y + at, v, n - i);
+  }
+}
+
+/** y += x·factor */
+export function addScaled(y: usize, x: usize, n: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (let i = 0; i < n; i += 4) {
+    const at = <usize>i << 2;
+    const v = madd(v128.load(x + at), f, v128.load(y + at));
+    if (i + 4 <= n) v128.store(y + at, v);
+    else storePart(y + at, v, n - i);
+  }
+}
+
+/** Σ x² in float64, so that the norm of millions of gradients keeps its digits. */
+export function sumOfSquares(x: usize, n: i32): f64 {
+  let s0 = f64x2.splat(0), s1 = f64x2.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const v = v128.load(x + (<usize>i << 2));
+    const low = f64x2.promote_low_f32x4(v), high = f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1));
+    s0 = f64x2.add(s0, f64x2.mul(low, low));
+    s1 = f64x2.add(s1, f64x2.mul(high, high));
+  }
+  s0 = f64x2.add(s0, s1);
+  let sum = f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1);
+  for (; i < n; i++) {
+    const v = <f64>load<f32>(x + (<usize>i << 2));
+    sum += v * v;
+  }
+  return sum;
+}
+
+/**
+ * AdamW on n parameters: m, v move on, p −= rate·decay·p, then p −= rate·m̂/(√v̂ + ε).
+ * `stepSize` = rate/(1 − β1^t), `rootShare` = 1/√(1 − β2^t), `keep` = 1 − rate·decay.
+ */
+export function adamW(p: usize, g: usize, m: usize, v: usize, n: i32, beta1: f32, beta2: f32, epsilon: f32, keep: f32, stepSize: f32, rootShare: f32): void {
+  const b1 = f32x4.splat(beta1), c1 = f32x4.splat(<f32>(1.0 - <f64>beta1)), b2 = f32x4.splat(beta2), c2 = f32x4.splat(<f32>(1.0 - <f64>beta2));
+  const e = f32x4.splat(epsilon), k = f32x4.splat(keep), s = f32x4.splat(stepSize), q = f32x4.splat(rootShare);
+  for (let i = 0; i < n; i += 4) {
+    const at = <usize>i << 2;
+    const grad = v128.load(g + at);
+    const first = f32x4.add(f32x4.mul(v128.load(m + at), b1), f32x4.mul(grad, c1));
+    const second = f32x4.add(f32x4.mul(v128.load(v + at), b2), f32x4.mul(f32x4.mul(grad, grad), c2));
+    const root = f32x4.add(f32x4.mul(f32x4.sqrt(second), q), e);
+    const moved = f32x4.sub(f32x4.mul(v128.load(p + at), k), f32x4.div(f32x4.mul(first, s), root));
+    if (i + 4 <= n) {
+      v128.store(m + at, first);
+      v128.store(v + at, second);
+      v128.store(p + at, moved);
+    } else {
+      storePart(m + at, first, n - i);
+      storePart(v + at, second, n - i);
+      storePart(p + at, moved, n - i);
+    }
+  }
+}

@@ -1,0 +1,18 @@
+// What the kernels export to TypeScript. `f(args, task, scratch)` are the parallel ones: see ../pool.ts.
+export { attentionForward, attentionScratch, findUnclean } from "./attention-forward"; // attention
+export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise"; // element by element
+export { packPanels, product, productScratch } from "./product"; // matrix products
+export { crossEntropy, logSoftmax, norm, normBackward, rotary, scatterAdd, softmax, softmaxBackward, sumOfRows } from "./rows"; // along rows
+import { MR, NR } from "./tile";
+
+/** Tile rows and columns of this build. */
+export function tileRows(): i32 {
+  return MR;
+}
+export function tileColumns(): i32 {
+  return NR;
+}
+/** Where free memory begins. */
+export function heapBase(): usize {
+  return __heap_base;
+}

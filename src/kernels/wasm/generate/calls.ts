@@ -1,0 +1,51 @@
+/**
+ * @file The argument blocks of the kernels: one list of fields, printed as AssemblyScript classes and used in TypeScript
+ * to write them. Every field is 4 bytes, so field n of a block lies at byte 4·n on both sides.
+ */
+export type FieldType = "usize" | "i32" | "f32";
+
+/** "name" is a byte address, "name: i32" and "name: f32" are numbers. Strides are in bytes. */
+export const callFields = {
+  /** One attention. An address of 0 = the feature is not used. */
+  AttentionArgs: [
+    "q", "k", "v", "o", "lse", // o: the result, or its slope in the backward pass
+    "qBatch", "qHead", "qRow", "kBatch", "kHead", "kRow", "vBatch", "vHead", "vRow", "oBatch", "oHead", "oRow",
+    "heads: i32", "keyHeads: i32", "queries: i32", "keys: i32", "headDim: i32", "valueDim: i32",
+    "first", "end", "ruleBatch: i32", // ruleBatch: entries from one batch item to the next, 0 or Lq
+    "keyMask", "keyMaskBatch",
+    "mask", "maskBatch: i32", "maskHead: i32", "maskQuery: i32", "maskKey: i32",
+    "documentOfQuery", "documentOfKey", "documentQueryBatch: i32", "documentKeyBatch: i32", // entries of 4 bytes
+    "blocks", "blockSize: i32", "blockBatch: i32", "blockHead: i32", "blockQuery: i32", "blockKey: i32",
+    "bias", "biasBatch: i32", "biasHead: i32", "biasQuery: i32", "biasKey: i32",
+    "slopes", "queryOffset: i32", "sinks",
+    "scale: f32", "softcap: f32",
+    "dropout: i32", "dropoutSeed: i32", "dropoutThreshold: i32", "dropoutScale: f32",
+    "panel: i32", "panels: i32", "keyTile: i32", "blockCount: i32", "tasks: i32", // how the work is cut
+    "unclean", // [B, Hk] bytes: 1 where k or v of the head holds NaN or ∞
+    "output", "delta", "dq", "dk", "dv", "dBias", // backward only: o is the slope of the result there
+  ],
+  /** C = activation(scale·A·B + bias) + residual, B packed in panels. */
+  ProductArgs: [
+    "a", "aRow", "aStep", "aBatch", "transposedA: i32",
+    "b", "bBatch", "c", "cRow", "cBatch",
+    "bias", "residual", "activation: i32", "scale: f32",
+    "rows: i32", "depth: i32", "columns: i32", "rowBlock: i32", "panelBlock: i32", "rowBlocks: i32", "panelBlocks: i32",
+  ],
+} as const; // biome-ignore format: read as tables
+
+export type CallName = keyof typeof callFields;
+
+/** Splits "scale: f32" into its name and type. */
+export function parseField(field: string): { name: string; type: FieldType } {
+  const [name, type = "usize"] = field.split(": ");
+  return { name: name!, type: type as FieldType };
+}
+
+/** The whole of assembly/calls.generated.ts. */
+export function printCalls(): string {
+  const classes = Object.entries(callFields).map(([name, fields]) => {
+    const lines = fields.map(parseField).map((f) => `  ${f.name}: ${f.type};`);
+    return `@unmanaged\nexport class ${name} {\n${lines.join("\n")}\n}`;
+  });
+  return `/** @file Argument blocks. Printed by ../generate/calls.ts, which explains them; do not edit. */\n// @ts-nocheck\n${classes.join("\n\n")}\n`;
+}

@@ -1,0 +1,134 @@
+/** @file Matrix products: packing weights, cutting the work, `matmul` and `linear`. */
+import type { Tensor } from "../../tensor/index.js";
+import type { Activation, LinearOptions, PackedWeight, WeightFormat } from "../kernel.js";
+import { linearExtent, matmulExtent } from "../shapes.js";
+import type { KernelStorage } from "./memory.js";
+import { kindOf } from "./kinds.js";
+import type { CallArguments, Workspace } from "./workspace.js";
+
+/** Rows of A a task: 96 rows of 768 numbers are 288 KB, a part of L2. A multiple of every build's tile. */
+const ROW_BLOCK = 96;
+/** Columns of B a task. */
+const COLUMN_BLOCK = 64;
+
+/** A weight in panels, in kernel memory. */
+export class WasmWeight implements PackedWeight {
+  readonly kind = "packed";
+  readonly rows: number;
+  readonly columns: number;
+  readonly format: WeightFormat;
+  readonly storage: KernelStorage;
+
+  constructor(rows: number, columns: number, format: WeightFormat, storage: KernelStorage) {
+    this.rows = rows;
+    this.columns = columns;
+    this.format = format;
+    this.storage = storage;
+  }
+
+  get bytes(): number {
+    return this.storage.length * 4;
+  }
+}
+
+/** Numbers of a packed [K, N]: panels of NR columns, the last one filled up. */
+export function packedLength(w: Workspace, K: number, N: number): number {
+  return Math.ceil(N / w.NR) * w.NR * K;
+}
+
+/** Packs one item at `from`, where element (k, n) lies at from + 4·(k·stepK + n·stepN). */
+export function packInto(
+  w: Workspace,
+  from: number,
+  stepK: number,
+  stepN: number,
+  K: number,
+  N: number,
+  to: number,
+): void {
+  w.wasm.packPanels!(from, stepK * 4, stepN * 4, K, N, 0, Math.ceil(N / w.NR), to);
+}
+
+interface Product {
+  M: number;
+  K: number;
+  N: number;
+  batch?: number;
+  values: CallArguments; // a, aRow or aStep, b, c and their item strides, bias …
+}
+
+export function runProduct(w: Workspace, { M, K, N, batch = 1, values }: Product): void {
+  if (M === 0 || N === 0 || batch === 0) return;
+  const panels = Math.ceil(N / w.NR);
+  const panelBlock = Math.max(1, COLUMN_BLOCK / w.NR);
+  const cut = {
+    rowBlock: ROW_BLOCK,
+    rowBlocks: Math.ceil(M / ROW_BLOCK),
+    panelBlock,
+    panelBlocks: Math.ceil(panels / panelBlock),
+  };
+  const args = w.arguments("ProductArgs", { scale: 1, ...values, ...cut, rows: M, depth: K, columns: N, cRow: N * 4 });
+  w.pool.run("product", args, batch * cut.rowBlocks * cut.panelBlocks, w.wasm.productScratch!(args));
+}
+
+export interface MatmulOptions {
+  transposeA?: boolean;
+  transposeB?: boolean;
+  scale?: number;
+}
+
+export function matmul(w: Workspace, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { batch, M, K, N, aBatch, bBatch, shape } = matmulExtent(a, b, options);
+  return w.operation(() => {
+    const c = w.result(shape);
+    const from = w.operand(b);
+    const items = bBatch === 0 ? 1 : batch;
+    const length = packedLength(w, K, N);
+    const packed = w.temporary(items * length * 4);
+    const [stepK, stepN] = options.transposeB ? [1, K] : [N, 1];
+    for (let n = 0; n < items; n++) packInto(w, from + n * bBatch * 4, stepK, stepN, K, N, packed + n * length * 4);
+    const values = {
+      a: w.operand(a),
+      aRow: K * 4,
+      aStep: M * 4,
+      aBatch: aBatch * 4,
+      transposedA: options.transposeA ?? false,
+      b: packed,
+      bBatch: bBatch === 0 ? 0 : length * 4,
+      c: c.address,
+      cBatch: M * N * 4,
+      scale: options.scale ?? 1,
+    };
+    runProduct(w, { M, K, N, batch, values });
+    return c.tensor;
+  });
+}
+
+/** A kind of `Activation` as the kernel numbers it. */
+function activationOf(activation: Activation | undefined): number {
+  return activation ? kindOf(activation)! : 0;
+}
+
+export function linear(w: Workspace, x: Tensor, weight: Tensor | WasmWeight, options: LinearOptions = {}): Tensor {
+  const { M, K, N, shape } = linearExtent(x, weight, options);
+  return w.operation(() => {
+    const y = w.result(shape);
+    let packed: number;
+    if (weight instanceof WasmWeight) packed = weight.storage.address;
+    else {
+      packed = w.temporary(packedLength(w, K, N) * 4);
+      packInto(w, w.operand(weight), 1, K, K, N, packed);
+    }
+    const values = {
+      a: w.operand(x),
+      aRow: K * 4,
+      b: packed,
+      c: y.address,
+      bias: w.operand(options.bias),
+      residual: w.operand(options.residual),
+      activation: activationOf(options.activation),
+    };
+    runProduct(w, { M, K, N, values });
+    return y.tensor;
+  });
+}

@@ -1,0 +1,170 @@
+/** @file What works along rows, on kernel memory: norms, softmax, loss, rotation, sums over rows. */
+import type { Tensor } from "../../tensor/index.js";
+import type { RotaryOptions } from "../kernel.js";
+import { rowsOf } from "../reference/allocate.js";
+import type { LossOptions } from "../reference/loss.js";
+import { checkIds, checkLabels, checkLastAxis, checkSame } from "../shapes.js";
+import type { Workspace } from "./workspace.js";
+
+export type { LossOptions };
+
+export function norm(
+  w: Workspace,
+  kind: "layerNorm" | "rmsNorm",
+  x: Tensor,
+  weight: Tensor | undefined,
+  bias: Tensor | undefined,
+  epsilon: number,
+): Tensor {
+  checkLastAxis(kind, "weight", x, weight);
+  checkLastAxis(kind, "bias", x, bias);
+  const { rows, length } = rowsOf(x);
+  return w.operation(() => {
+    const y = w.result(x.shape);
+    const [from, scale, shift] = [w.operand(x), w.operand(weight), w.operand(bias)];
+    w.wasm.norm!(kind === "layerNorm", from, scale, shift, epsilon, y.address, 0, rows, length);
+    return y.tensor;
+  });
+}
+
+export function layerNormBackward(
+  w: Workspace,
+  x: Tensor,
+  weight: Tensor | undefined,
+  epsilon: number,
+  dy: Tensor,
+): { dx: Tensor; dWeight: Tensor; dBias: Tensor } {
+  checkSame("layerNorm backward", "dy", dy, x);
+  return normBackward(w, true, x, weight, epsilon, dy);
+}
+
+export function rmsNormBackward(
+  w: Workspace,
+  x: Tensor,
+  weight: Tensor | undefined,
+  epsilon: number,
+  dy: Tensor,
+): { dx: Tensor; dWeight: Tensor } {
+  checkSame("rmsNorm backward", "dy", dy, x);
+  const { dx, dWeight } = normBackward(w, false, x, weight, epsilon, dy);
+  return { dx, dWeight };
+}
+
+function normBackward(
+  w: Workspace,
+  centred: boolean,
+  x: Tensor,
+  weight: Tensor | undefined,
+  epsilon: number,
+  dy: Tensor,
+): { dx: Tensor; dWeight: Tensor; dBias: Tensor } {
+  const { rows, length } = rowsOf(x);
+  return w.operation(() => {
+    const [dx, dWeight, dBias] = [w.result(x.shape), w.result([length]), w.result([length])];
+    for (const sum of [dWeight, dBias]) w.memory.bytes.fill(0, sum.address, sum.address + length * 4);
+    const [from, scale, slope] = [w.operand(x), w.operand(weight), w.operand(dy)];
+    const to = [dx.address, dWeight.address, dBias.address] as const;
+    w.wasm.normBackward!(centred, from, scale, epsilon, slope, ...to, rows, length);
+    return { dx: dx.tensor, dWeight: dWeight.tensor, dBias: dBias.tensor };
+  });
+}
+
+export function alongRows(w: Workspace, kind: "softmax" | "logSoftmax", x: Tensor): Tensor {
+  const { rows, length } = rowsOf(x);
+  return w.operation(() => {
+    const y = w.result(x.shape);
+    w.wasm[kind]!(w.operand(x), y.address, 0, rows, length);
+    return y.tensor;
+  });
+}
+
+export function softmaxBackward(w: Workspace, y: Tensor, dy: Tensor): Tensor {
+  checkSame("softmax backward", "dy", dy, y);
+  const { rows, length } = rowsOf(y);
+  return w.operation(() => {
+    const dx = w.result(y.shape);
+    w.wasm.softmaxBackward!(w.operand(y), w.operand(dy), dx.address, 0, rows, length);
+    return dx.tensor;
+  });
+}
+
+const counted = (labels: Int32Array, ignore: number): number =>
+  labels.reduce((n, label) => n + (label === ignore ? 0 : 1), 0);
+
+export function crossEntropy(w: Workspace, logits: Tensor, labels: Int32Array, options: LossOptions): Tensor {
+  const { ignoreIndex, labelSmoothing } = options;
+  const { M, N } = checkLabels(logits, labels, ignoreIndex);
+  return w.operation(() => {
+    const loss = w.result([1]);
+    const [from, at] = [w.operand(logits), w.words(labels)];
+    const total = w.wasm.crossEntropy!(from, at, ignoreIndex, labelSmoothing, M, N, 0, 0);
+    loss.tensor.data[0] = total / counted(labels, ignoreIndex); // no row counts: 0/0 = NaN, as torch
+    return loss.tensor;
+  });
+}
+
+export function crossEntropyBackward(
+  w: Workspace,
+  logits: Tensor,
+  labels: Int32Array,
+  options: LossOptions,
+  dLoss: number,
+): Tensor {
+  const { ignoreIndex, labelSmoothing } = options;
+  const { M, N } = checkLabels(logits, labels, ignoreIndex);
+  return w.operation(() => {
+    const dx = w.result(logits.shape);
+    const [from, at, factor] = [w.operand(logits), w.words(labels), dLoss / counted(labels, ignoreIndex)];
+    w.wasm.crossEntropy!(from, at, ignoreIndex, labelSmoothing, M, N, dx.address, factor);
+    return dx.tensor;
+  });
+}
+
+export function scatterAdd(w: Workspace, dy: Tensor, ids: Int32Array, rows: number): Tensor {
+  checkIds("scatterAdd", "ids", ids, rows);
+  const N = dy.shape[1]!;
+  return w.operation(() => {
+    const table = w.result([rows, N]);
+    w.memory.bytes.fill(0, table.address, table.address + rows * N * 4);
+    w.wasm.scatterAdd!(w.operand(dy), w.words(ids), table.address, ids.length, N);
+    return table.tensor;
+  });
+}
+
+/** Undefined where the arguments do not fit each other: the reference then words the refusal. */
+export function rotary(
+  w: Workspace,
+  x: Tensor,
+  cos: Tensor,
+  sin: Tensor,
+  positions: Int32Array,
+  { interleaved, dim = x.shape.at(-1) ?? 1 }: RotaryOptions,
+): Tensor | undefined {
+  const { rows, length } = rowsOf(x);
+  const fits = dim % 2 === 0 && dim <= length && cos.shape[1] === dim / 2 && sin.size === cos.size;
+  if (!fits || positions.length !== rows) return undefined;
+  checkIds("rotary", "positions", positions, cos.shape[0]!);
+  return w.operation(() => {
+    const y = w.result(x.shape);
+    const [from, c, s, at] = [w.operand(x), w.operand(cos), w.operand(sin), w.words(positions)];
+    w.wasm.rotary!(from, c, s, at, interleaved, dim, y.address, 0, rows, length);
+    return y.tensor;
+  });
+}
+
+/** Sum or mean over leading axes only, as the slope of a bias needs; undefined for any other reduction. */
+export function sumLeading(w: Workspace, kind: string, x: Tensor, axes: readonly number[]): Tensor | undefined {
+  const rank = x.shape.length;
+  const gone = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
+  if (kind === "max" || gone.size === rank) return undefined;
+  for (let axis = 0; axis < gone.size; axis++) if (!gone.has(axis)) return undefined;
+  const rows = x.shape.slice(0, gone.size).reduce((n, d) => n * d, 1);
+  const length = x.shape.slice(gone.size).reduce((n, d) => n * d, 1);
+  return w.operation(() => {
+    const y = w.result(x.shape.map((d, axis) => (gone.has(axis) ? 1 : d)));
+    w.memory.bytes.fill(0, y.address, y.address + length * 4);
+    w.wasm.sumOfRows!(w.operand(x), y.address, rows, length);
+    if (kind === "mean") w.wasm.affine!(y.address, y.address, length, 1 / rows, 0);
+    return y.tensor;
+  });
+}

@@ -1,0 +1,181 @@
+/**
+ * @file The kernel of every day: AssemblyScript compiled to WebAssembly SIMD, in linear memory of its own.
+ *
+ * It extends the reference, which does what is not accelerated (`log`, `cos`, `sin`, permutations of more axes …), on the
+ * same memory. Builds: `portable` runs everywhere, `relaxed` needs relaxed SIMD, `wide` V8's 256-bit pass.
+ */
+import { sizeOf, Tensor } from "../../tensor/index.js";
+import type {
+  AttentionCall,
+  AttentionResult,
+  Binary,
+  LinearOptions,
+  PackedWeight,
+  RotaryOptions,
+  Unary,
+  WeightFormat,
+} from "../kernel.js";
+import { ReferenceKernel } from "../reference/reference-kernel.js";
+import { roundRow } from "../reference/packed.js";
+import { attention } from "./attention.js";
+import * as each from "./elementwise.js";
+import type { Build } from "./load.js";
+import { KernelStorage } from "./memory.js";
+import { linear, matmul, type MatmulOptions, packedLength, packInto, WasmWeight } from "./products.js";
+import * as rows from "./rows.js";
+import { Workspace } from "./workspace.js";
+
+export class WasmKernel extends ReferenceKernel {
+  override readonly name: string;
+  protected readonly workspace: Workspace;
+  /** Gives memory back when an owner was forgotten rather than freed. */
+  private readonly net: FinalizationRegistry<number>;
+
+  constructor(build: Build) {
+    super("float32");
+    this.name = build;
+    this.workspace = new Workspace(build);
+    const { memory } = this.workspace;
+    this.net = new FinalizationRegistry((address) => memory.release(address));
+  }
+
+  // Memory -----------------------------------------------------------------------------------------------------------
+  override empty(shape: readonly number[]): Tensor {
+    return this.workspace.empty(shape);
+  }
+  override allocate(shape: readonly number[]): Tensor {
+    return new Tensor(this.own(sizeOf(shape)), [...shape]);
+  }
+  override free(owned: Tensor | PackedWeight): void {
+    const { storage } = owned as Tensor | WasmWeight;
+    if (!(storage instanceof KernelStorage)) return;
+    this.net.unregister(storage);
+    storage.release();
+  }
+  override get bytesInUse(): number {
+    return this.workspace.memory.bytesInUse;
+  }
+  override scope<T>(body: () => T): T {
+    return this.workspace.scopes.run(body);
+  }
+  override pack(weight: Tensor, format: WeightFormat = "f32"): PackedWeight {
+    const [N, K] = weight.shape as [number, number];
+    const w = this.workspace;
+    const storage = this.own(packedLength(w, K, N));
+    w.operation(() => {
+      let from = weight;
+      if (format !== "f32") {
+        const rounded = new Float32Array(N * K);
+        for (let r = 0; r < N; r++) rounded.set(roundRow(weight.data.subarray(r * K, r * K + K), format), r * K);
+        from = new Tensor({ array: rounded }, [N, K]);
+      }
+      packInto(w, w.operand(from), 1, K, K, N, storage.address);
+    });
+    return new WasmWeight(N, K, format, storage);
+  }
+  override unpack(weight: PackedWeight): Tensor {
+    const { rows: N, columns: K, storage } = weight as WasmWeight;
+    const { NR } = this.workspace;
+    const out = this.empty([N, K]);
+    const [from, to] = [storage.array, out.data];
+    for (let n = 0; n < N; n++) {
+      const panel = Math.floor(n / NR) * K * NR + (n % NR);
+      for (let k = 0; k < K; k++) to[n * K + k] = from[panel + k * NR]!;
+    }
+    return out;
+  }
+  private own(length: number): KernelStorage {
+    const storage = new KernelStorage(this.workspace.memory, length);
+    this.net.register(storage, storage.address, storage);
+    return storage;
+  }
+
+  // Attention and products -------------------------------------------------------------------------------------------
+  override attention(call: AttentionCall): AttentionResult {
+    return attention(this.workspace, call);
+  }
+  override matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
+    return matmul(this.workspace, a, b, options);
+  }
+  override linear(x: Tensor, weight: Tensor | PackedWeight, options?: LinearOptions): Tensor {
+    return linear(this.workspace, x, weight as Tensor | WasmWeight, options);
+  }
+
+  // Rows -------------------------------------------------------------------------------------------------------------
+  override layerNorm(x: Tensor, weight: Tensor | undefined, bias: Tensor | undefined, epsilon: number): Tensor {
+    return rows.norm(this.workspace, "layerNorm", x, weight, bias, epsilon);
+  }
+  override rmsNorm(x: Tensor, weight: Tensor | undefined, epsilon: number): Tensor {
+    return rows.norm(this.workspace, "rmsNorm", x, weight, undefined, epsilon);
+  }
+  override layerNormBackward(
+    x: Tensor,
+    weight: Tensor | undefined,
+    epsilon: number,
+    dy: Tensor,
+  ): { dx: Tensor; dWeight: Tensor; dBias: Tensor } {
+    return rows.layerNormBackward(this.workspace, x, weight, epsilon, dy);
+  }
+  override rmsNormBackward(
+    x: Tensor,
+    weight: Tensor | undefined,
+    epsilon: number,
+    dy: Tensor,
+  ): { dx: Tensor; dWeight: Tensor } {
+    return rows.rmsNormBackward(this.workspace, x, weight, epsilon, dy);
+  }
+  override softmax(x: Tensor): Tensor {
+    return rows.alongRows(this.workspace, "softmax", x);
+  }
+  override logSoftmax(x: Tensor): Tensor {
+    return rows.alongRows(this.workspace, "logSoftmax", x);
+  }
+  override softmaxBackward(y: Tensor, dy: Tensor): Tensor {
+    return rows.softmaxBackward(this.workspace, y, dy);
+  }
+  override crossEntropy(logits: Tensor, labels: Int32Array, options: rows.LossOptions): Tensor {
+    return rows.crossEntropy(this.workspace, logits, labels, options);
+  }
+  override crossEntropyBackward(logits: Tensor, labels: Int32Array, options: rows.LossOptions, dLoss: number): Tensor {
+    return rows.crossEntropyBackward(this.workspace, logits, labels, options, dLoss);
+  }
+  override scatterAdd(dy: Tensor, ids: Int32Array, count: number): Tensor {
+    return rows.scatterAdd(this.workspace, dy, ids, count);
+  }
+  override rotary(x: Tensor, cos: Tensor, sin: Tensor, positions: Int32Array, options: RotaryOptions): Tensor {
+    return (
+      rows.rotary(this.workspace, x, cos, sin, positions, options) ?? super.rotary(x, cos, sin, positions, options)
+    );
+  }
+  override reduce(kind: "sum" | "mean" | "max", x: Tensor, axes: readonly number[]): Tensor {
+    return rows.sumLeading(this.workspace, kind, x, axes) ?? super.reduce(kind, x, axes);
+  }
+
+  // Element by element -----------------------------------------------------------------------------------------------
+  override unary(kind: Unary, x: Tensor): Tensor {
+    return each.unary(this.workspace, kind, x) ?? super.unary(kind, x);
+  }
+  override unaryBackward(kind: Unary, x: Tensor, dy: Tensor): Tensor {
+    return each.unaryBackward(this.workspace, kind, x, dy) ?? super.unaryBackward(kind, x, dy);
+  }
+  override binary(kind: Binary, a: Tensor, b: Tensor): Tensor {
+    return each.binary(this.workspace, kind, a, b) ?? super.binary(kind, a, b);
+  }
+  override affine(x: Tensor, factor: number, shift = 0): Tensor {
+    return each.affine(this.workspace, x, factor, shift);
+  }
+
+  // Training ---------------------------------------------------------------------------------------------------------
+  override addInPlace(target: Tensor, source: Tensor, factor = 1): void {
+    each.addInPlace(this.workspace, target, source, factor);
+  }
+  override scaleInPlace(target: Tensor, factor: number): void {
+    each.scaleInPlace(this.workspace, target, factor);
+  }
+  override sumOfSquares(x: Tensor): number {
+    return each.sumOfSquares(this.workspace, x);
+  }
+  override adamWInPlace(p: Tensor, gradient: Tensor, m: Tensor, v: Tensor, options: each.AdamWStep): void {
+    each.adamWInPlace(this.workspace, p, gradient, m, v, options);
+  }
+}

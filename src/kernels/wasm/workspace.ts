@@ -1,0 +1,148 @@
+/**
+ * @file What every operation of the kernel does: bring operands into kernel memory, make a result, run, tidy up.
+ *
+ * An operand that already lies in this memory is used where it is; anything else is copied in for the length of the
+ * operation. A result belongs to the scope in force; outside every scope it moves to ordinary memory when the operation
+ * ends, so an address never outlives the numbers it points to.
+ */
+import { sizeOf, Tensor } from "../../tensor/index.js";
+import { callFields, type CallName, parseField } from "./generate/calls.js";
+import { type Build, type Exports, instantiate, makeMemory } from "./load.js";
+import { KernelMemory, KernelStorage } from "./memory.js";
+import { Pool } from "./pool.js";
+import { Scopes } from "./scopes.js";
+
+/** An argument block: field name → number. Fields not given are 0. */
+export type CallArguments = Record<string, number | boolean | undefined>;
+
+const layouts = new Map<CallName, ReturnType<typeof parseField>[]>();
+
+function layoutOf(name: CallName): ReturnType<typeof parseField>[] {
+  let layout = layouts.get(name);
+  if (!layout) layouts.set(name, (layout = callFields[name].map(parseField)));
+  return layout;
+}
+
+export class Workspace {
+  readonly build: Build;
+  readonly memory: KernelMemory;
+  readonly scopes = new Scopes();
+  readonly wasm: Exports;
+  readonly pool: Pool;
+  /** Rows and columns of the build's register tile. */
+  readonly MR: number;
+  readonly NR: number;
+  private readonly block: number; // the argument block: operations do not nest
+  private temporaries: number[] = [];
+  private results: KernelStorage[] = [];
+
+  constructor(build: Build) {
+    const { memory, shared } = makeMemory();
+    this.build = build;
+    this.wasm = instantiate(build, memory, shared);
+    this.memory = new KernelMemory(memory, this.wasm.heapBase!());
+    this.pool = new Pool(build, this.memory, this.wasm);
+    this.MR = this.wasm.tileRows!();
+    this.NR = this.wasm.tileColumns!();
+    this.block = this.memory.allocate(1024);
+  }
+
+  /** Runs one operation; temporaries are given back, results settled, also when it throws. */
+  operation<T>(body: () => T): T {
+    const [outerTemporaries, outerResults] = [this.temporaries, this.results];
+    this.temporaries = [];
+    this.results = [];
+    let done = false;
+    try {
+      const value = body();
+      done = true;
+      return value;
+    } finally {
+      for (const address of this.temporaries) this.memory.release(address);
+      for (const storage of this.results) {
+        if (!done) storage.release();
+        else if (this.scopes.active) this.scopes.adopt(storage);
+        else storage.evacuate();
+      }
+      [this.temporaries, this.results] = [outerTemporaries, outerResults];
+    }
+  }
+
+  /** Bytes until the operation ends. */
+  temporary(bytes: number): number {
+    const address = this.memory.allocate(bytes);
+    this.temporaries.push(address);
+    return address;
+  }
+
+  /** Where the numbers of x lie; 0 for nothing. Writes to it reach x only when it is kernel memory: see `inPlace`. */
+  operand(x: Tensor | undefined): number {
+    if (!x) return 0;
+    const { storage } = x;
+    if (storage instanceof KernelStorage && storage.memory === this.memory && storage.address >= 0)
+      return storage.address;
+    const data = x.data;
+    const address = this.temporary(data.length * 4);
+    this.memory.floats.set(data, address / 4);
+    return address;
+  }
+
+  /** Runs `body` on the address of x and brings the numbers back where x is an ordinary array. */
+  inPlace(x: Tensor, body: (address: number) => void): void {
+    const address = this.operand(x);
+    body(address);
+    const lives = x.storage instanceof KernelStorage && x.storage.address === address;
+    if (!lives) x.data.set(this.memory.floats.subarray(address / 4, address / 4 + x.size));
+  }
+
+  words(data: Int32Array): number {
+    const address = this.temporary(data.byteLength);
+    this.memory.words.set(data, address / 4);
+    return address;
+  }
+
+  bytes(data: Uint8Array): number {
+    const address = this.temporary(data.byteLength);
+    this.memory.bytes.set(data, address);
+    return address;
+  }
+
+  floats(data: Float32Array): number {
+    const address = this.temporary(data.byteLength);
+    this.memory.floats.set(data, address / 4);
+    return address;
+  }
+
+  zeros(bytes: number): number {
+    const address = this.temporary(bytes);
+    this.memory.bytes.fill(0, address, address + bytes);
+    return address;
+  }
+
+  /** A result of this operation. */
+  result(shape: readonly number[]): { tensor: Tensor; address: number } {
+    const storage = new KernelStorage(this.memory, sizeOf(shape));
+    this.results.push(storage);
+    return { tensor: new Tensor(storage, [...shape]), address: storage.address };
+  }
+
+  /** Uninitialised numbers for code outside this folder: kernel memory inside a scope, else an ordinary array. */
+  empty(shape: readonly number[]): Tensor {
+    if (!this.scopes.active) return new Tensor({ array: new Float32Array(sizeOf(shape)) }, [...shape]);
+    const storage = new KernelStorage(this.memory, sizeOf(shape));
+    this.scopes.adopt(storage);
+    return new Tensor(storage, [...shape]);
+  }
+
+  /** Writes an argument block and returns its address; it holds until the next one is written. */
+  arguments(name: CallName, values: CallArguments): number {
+    const { words, floats } = this.memory;
+    const base = this.block / 4;
+    layoutOf(name).forEach((field, n) => {
+      const value = Number(values[field.name] ?? 0);
+      if (field.type === "f32") floats[base + n] = value;
+      else words[base + n] = value;
+    });
+    return this.block;
+  }
+}
