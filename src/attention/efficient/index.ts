@@ -17,5 +17,6 @@ export type { CommonOptions, Table, Window } from "./operands.js"; // what every
 export { type PerformerOptions, performer } from "./performer.js"; // FAVOR+
 export { type ReformerOptions, reformer } from "./reformer.js"; // locality-sensitive hashing
 export { type SlidingWindowOptions, slidingWindow } from "./sliding-window.js"; // near keys
+export { type StreamingOptions, type StreamingRotary, streaming } from "./streaming.js"; // sinks and a rolling window
 export { type StridedOptions, strided } from "./strided.js"; // near keys and every l-th, Sparse Transformer
 export { type TopKBlocksOptions, topKBlocks } from "./top-k-blocks.js"; // the blocks that matter, MoBA
