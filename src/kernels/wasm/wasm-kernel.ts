@@ -8,6 +8,7 @@ import { sizeOf, Tensor } from "../../tensor/index.js";
 import type {
   AttentionCall,
   AttentionResult,
+  AttentionSlopes,
   Binary,
   LinearOptions,
   PackedWeight,
@@ -18,6 +19,7 @@ import type {
 import { ReferenceKernel } from "../reference/reference-kernel.js";
 import { roundRow } from "../reference/packed.js";
 import { attention } from "./attention.js";
+import { attentionBackward } from "./attention-backward.js";
 import * as each from "./elementwise.js";
 import type { Build } from "./load.js";
 import { KernelStorage } from "./memory.js";
@@ -92,7 +94,11 @@ export class WasmKernel extends ReferenceKernel {
 
   // Attention and products -------------------------------------------------------------------------------------------
   override attention(call: AttentionCall): AttentionResult {
+    if (call.scoreMod) return super.attention(call);
     return attention(this.workspace, call);
+  }
+  override attentionBackward(call: AttentionCall, saved: AttentionResult, dOutput: Tensor): AttentionSlopes {
+    return attentionBackward(this.workspace, call, saved, dOutput);
   }
   override matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
     return matmul(this.workspace, a, b, options);

@@ -1,4 +1,5 @@
 // What the kernels export to TypeScript. `f(args, task, scratch)` are the parallel ones: see ../pool.ts.
+export { attentionBackward, backwardScratch } from "./attention-backward"; // its slope
 export { attentionForward, attentionScratch, findUnclean } from "./attention-forward"; // attention
 export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise"; // element by element
 export { packPanels, product, productScratch } from "./product"; // matrix products

@@ -1,0 +1,259 @@
+/**
+ * @file Attention backward, by recomputation: no Lq × Lk array. Dao et al. 2022 (arXiv:2205.14135) alg. 4.
+ *
+ *     P = 2^(S − lse)    dP = dO·Vᵀ    Δ = rowsum(dO ∘ O)    dS = P ∘ (dP − Δ)
+ *     dV = Pᵀ·dO         dK = scale·dSᵀ·Q                    dQ = scale·dS·K
+ *
+ *            queries → panels of PQ          A task is one key head: it walks key tiles, and for each the panels that see
+ *          ┌────┬────┬────┬────┐             it. Sᵀ and dPᵀ of a tile are computed as in the forward pass (from q and dO
+ *  keys    │ ◥  │ ██ │ ██ │ ██ │  dK, dV     packed once a head). dK and dV of the key tile stay in the cache over the row
+ *   ↓ KT   ├────┼────┼────┼────┤  ← sums     of panels; dQ of the whole head is summed in scratch. Query heads that share
+ *          │    │ ◥  │ ██ │ ██ │             a key head follow each other in the same task, so nothing needs an atomic
+ *          └────┴────┴────┴────┘             and the order of every sum is fixed.
+ *            ↓ dQ sums
+ * With dropout, X = P after dropout takes the place of P in dV, and dS = X ∘ dP − P ∘ Δ. With a softcap, dS is multiplied
+ * by 1 − tanh² on its way to q and k. Work: five products of 2·Lq·Lk·D, 2.5 times the forward pass.
+ * Scratch, a thread: (2·D + Dv)·4 bytes a query, and a few tiles.
+ */
+import { AttentionArgs } from "./calls.generated";
+import { rowsUnclean } from "./attention-forward";
+import { adjust, drop, enterHead, hide, kBase, LOG2E, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, vBase } from "./scores";
+import { exp2Constant, exp2Lanes, madd } from "./simd";
+import { columnsAdd, MR, NR, rowsAdd, WIDTH } from "./tile";
+
+// @ts-ignore: decorator
+@inline function padded(n: i32): i32 {
+  return (n + NR - 1) / NR * NR;
+}
+
+// @ts-ignore: decorator
+@inline function panelCount(c: AttentionArgs): i32 {
+  return (c.queries + c.panel - 1) / c.panel;
+}
+
+/** Of one panel: Qᵀ [D, PQ], dOᵀ [Dv, PQ], lse, Δ [PQ] each, dQ [PQ, D up to NR], notes. */
+function panelBytes(c: AttentionArgs): usize {
+  const PQ = c.panel;
+  return ((<usize>(PQ * (c.headDim + c.valueDim + 2 + padded(c.headDim))) << 2) + panelNotesBytes(PQ) + 63) & ~63;
+}
+
+/** Rows of a tile's buffers: surplus rows of the last register tile need a place. */
+// @ts-ignore: decorator
+@inline function tileRows(c: AttentionArgs): i32 {
+  return c.keyTile + MR;
+}
+
+export function backwardScratch(args: usize): usize {
+  const c = changetype<AttentionArgs>(args);
+  const tile = <usize>(tileRows(c) * c.panel) << 2;
+  const sums = <usize>(tileRows(c) * (padded(c.headDim) + padded(c.valueDim))) << 2;
+  return 64 + 4 * tile + sums + <usize>panelCount(c) * panelBytes(c);
+}
+
+/** S becomes P; T, which holds dP, becomes dS. A masked pair has P = 0 and gets dS = 0, whatever dP is. */
+function slopes(S: usize, T: usize, keys: i32, PQ: i32, lse: usize, delta: usize): void {
+  const step = <usize>PQ << 2;
+  const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
+  const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8), zero = f32x4.splat(0);
+  for (let x: usize = 0; x < step; x += 32) {
+    const l0 = v128.load(lse + x), l1 = v128.load(lse + x, 16), d0 = v128.load(delta + x), d1 = v128.load(delta + x, 16);
+    let s = S + x, t = T + x;
+    for (let r = keys; r > 0; r--, s += step, t += step) {
+      const p0 = exp2Lanes(f32x4.sub(v128.load(s), l0), low, magic, c1, c2, c3, c4, c5, one);
+      const p1 = exp2Lanes(f32x4.sub(v128.load(s, 16), l1), low, magic, c1, c2, c3, c4, c5, one);
+      v128.store(s, p0);
+      v128.store(s, p1, 16);
+      v128.store(t, v128.andnot(f32x4.mul(p0, f32x4.sub(v128.load(t), d0)), f32x4.eq(p0, zero)));
+      v128.store(t, v128.andnot(f32x4.mul(p1, f32x4.sub(v128.load(t, 16), d1)), f32x4.eq(p1, zero)), 16);
+    }
+  }
+}
+
+/** After `drop`: T = X ∘ dP − P ∘ Δ, 0 where P is 0. S holds P here, T the untouched dP. */
+function droppedSlopes(P: usize, X: usize, T: usize, keys: i32, PQ: i32, delta: usize): void {
+  const zero = f32x4.splat(0);
+  for (let r = 0; r < keys; r++) {
+    for (let x = 0; x < PQ; x += 4) {
+      const at = <usize>(r * PQ + x) << 2;
+      const p = v128.load(P + at);
+      const kept = v128.load(X + at);
+      const first = v128.andnot(f32x4.mul(kept, v128.load(T + at)), f32x4.eq(kept, zero));
+      v128.store(T + at, v128.andnot(f32x4.sub(first, f32x4.mul(p, v128.load(delta + (<usize>x << 2)))), f32x4.eq(p, zero)));
+    }
+  }
+}
+
+/** P alone, for the path with dropout. */
+function weights(S: usize, keys: i32, PQ: i32, lse: usize): void {
+  for (let r = 0; r < keys; r++) {
+    for (let x = 0; x < PQ; x += 4) {
+      const at = S + (<usize>(r * PQ + x) << 2);
+      v128.store(at, exp2Lanes(f32x4.sub(v128.load(at), v128.load(lse + (<usize>x << 2))), exp2Constant(0), exp2Constant(1), exp2Constant(2), exp2Constant(3), exp2Constant(4), exp2Constant(5), exp2Constant(6), exp2Constant(8)));
+    }
+  }
+}
+
+/** dBias += dS, wherever the pair's bias came from. */
+function addBiasSlope(c: AttentionArgs, b: i32, h: i32, T: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): void {
+  const base = c.dBias + b * c.biasBatch + h * c.biasHead + q0 * c.biasQuery + j0 * c.biasKey;
+  for (let i = 0; i < n; i++) {
+    for (let r = 0; r < keys; r++) {
+      const at = base + i * c.biasQuery + r * c.biasKey;
+      store<f32>(at, load<f32>(at) + load<f32>(T + (<usize>(r * PQ + i) << 2)));
+    }
+  }
+}
+
+function multiply(T: usize, by: usize, bytes: usize): void {
+  for (let p: usize = 0; p < bytes; p += 16) v128.store(T + p, f32x4.mul(v128.load(T + p), v128.load(by + p)));
+}
+
+/** sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. */
+function addTransposed(X: usize, keys: i32, PQ: i32, rows: usize, row: usize, n: i32, sums: usize, columns: usize): void {
+  const step = <usize>PQ << 2;
+  for (let r = 0; r < keys; r += MR) {
+    const a = X + <usize>r * step;
+    const c = sums + <usize>r * columns;
+    for (let d: usize = 0; d < columns; d += WIDTH) rowsAdd(a, step, MR - 1, rows + d, row, c + d, columns, n);
+  }
+}
+
+/** The three products pair by pair, leaving out pairs of weight 0: see `weighVisible` in attention-forward. */
+function addVisible(P: usize, X: usize, T: usize, keys: i32, PQ: i32, n: i32, c: AttentionArgs, q: usize, dO: usize, k: usize, dV: usize, dK: usize, dQ: usize): void {
+  const D = c.headDim, Dv = c.valueDim;
+  const columnsV = <usize>padded(Dv) << 2, columnsD = <usize>padded(D) << 2;
+  for (let r = 0; r < keys; r++) {
+    for (let i = 0; i < n; i++) {
+      const at = <usize>(r * PQ + i) << 2;
+      if (load<f32>(P + at) == 0) continue;
+      const x = load<f32>(X + at), s = load<f32>(T + at);
+      for (let d = 0; d < Dv && x != 0; d++) {
+        const to = dV + <usize>r * columnsV + (<usize>d << 2);
+        store<f32>(to, load<f32>(to) + x * load<f32>(dO + <usize>i * c.oRow + (<usize>d << 2)));
+      }
+      for (let d = 0; d < D; d++) {
+        const e = <usize>d << 2;
+        const toK = dK + <usize>r * columnsD + e, toQ = dQ + <usize>i * columnsD + e;
+        store<f32>(toK, load<f32>(toK) + s * load<f32>(q + <usize>i * c.qRow + e));
+        store<f32>(toQ, load<f32>(toQ) + s * load<f32>(k + <usize>r * c.kRow + e));
+      }
+    }
+  }
+}
+
+/** to[row r] += factor·from[row r] for n numbers a row. */
+function addRows(from: usize, fromRow: usize, to: usize, toRow: usize, rows: i32, n: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (let r = 0; r < rows; r++, from += fromRow, to += toRow) {
+    let d = 0;
+    for (; d + 4 <= n; d += 4) {
+      const at = <usize>d << 2;
+      v128.store(to + at, madd(v128.load(from + at), f, v128.load(to + at)));
+    }
+    for (; d < n; d++) {
+      const at = <usize>d << 2;
+      store<f32>(to + at, load<f32>(to + at) + load<f32>(from + at) * factor);
+    }
+  }
+}
+
+function dot(a: usize, b: usize, n: i32): f32 {
+  let sum: f64 = 0;
+  for (let d = 0; d < n; d++) sum += <f64>load<f32>(a + (<usize>d << 2)) * <f64>load<f32>(b + (<usize>d << 2));
+  return <f32>sum;
+}
+
+/** One query head against its key head: adds to dk and dv, writes dq. */
+function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): void {
+  const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile, Lk = c.keys;
+  const lanes = <usize>PQ << 2, columnsD = <usize>padded(D) << 2, columnsV = <usize>padded(Dv) << 2;
+  const tile = <usize>tileRows(c) * lanes;
+  const S = (scratch + 63) & ~63, T = S + tile, X = c.dropout ? T + tile : S, steep = T + 2 * tile;
+  const dK = S + 4 * tile, dV = dK + <usize>tileRows(c) * columnsD;
+  const panels = dV + <usize>tileRows(c) * columnsV;
+  const size = panelBytes(c), count = panelCount(c);
+  const q = c.q + <usize>b * c.qBatch + <usize>h * c.qHead;
+  const outputHead = <usize>b * c.oBatch + <usize>h * c.oHead;
+  const dO = c.o + outputHead;
+  const rowOfLse = <usize>((b * c.heads + h) * c.queries) << 2;
+  enterHead(c, b, h);
+  const unclean = rowsUnclean(q, c.qRow, c.queries, D) || rowsUnclean(dO, c.oRow, c.queries, Dv) || rowsUnclean(kBase, c.kRow, Lk, D) || rowsUnclean(vBase, c.vRow, Lk, Dv);
+  for (let p = 0; p < count; p++) {
+    const Q = panels + <usize>p * size;
+    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, dQ = delta + lanes, notes = dQ + <usize>PQ * columnsD;
+    const i0 = p * PQ, n = min(PQ, c.queries - i0);
+    packPanel(q + <usize>i0 * c.qRow, c.qRow, n, D, PQ, queryFactor(c), Q);
+    packPanel(dO + <usize>i0 * c.oRow, c.oRow, n, Dv, PQ, 1, G);
+    memory.fill(dQ, 0, <usize>PQ * columnsD);
+    for (let x = 0; x < PQ; x++) {
+      const at = <usize>x << 2;
+      const l: f32 = x < n ? load<f32>(c.lse + rowOfLse + (<usize>i0 << 2) + at) : -Infinity;
+      store<f32>(lse + at, l == -Infinity ? 1e30 : l * LOG2E); // an empty row, or none: every weight becomes 0
+      const row = <usize>(i0 + x) * c.oRow;
+      const sum: f32 = x < n ? dot(dO + row, c.output + outputHead + row, Dv) : 0;
+      store<f32>(delta + at, sum);
+      if (c.delta && x < n) store<f32>(c.delta + rowOfLse + (<usize>i0 << 2) + at, sum);
+    }
+    notePanel(i0, n, PQ, notes);
+  }
+  for (let j = 0; j < Lk; j += KT) {
+    const whole = min(KT, Lk - j);
+    memory.fill(dK, 0, <usize>tileRows(c) * (columnsD + columnsV));
+    let touched = false;
+    for (let p = 0; p < count; p++) {
+      const Q = panels + <usize>p * size;
+      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, dQ = delta + lanes, notes = dQ + <usize>PQ * columnsD;
+      const i0 = p * PQ, n = min(PQ, c.queries - i0);
+      const j0 = max(j, load<i32>(notes + 4 * lanes));
+      const keys = min(j + whole, load<i32>(notes + 4 * lanes, 12)) - j0;
+      if (keys <= 0) continue;
+      const state = tileState(notes, i0, n, PQ, j0, keys);
+      if (state == NONE) continue;
+      touched = true;
+      const k = kBase + <usize>j0 * c.kRow;
+      products(k, c.kRow, keys, Q, PQ, D, S);
+      products(vBase + <usize>j0 * c.vRow, c.vRow, keys, G, PQ, Dv, T);
+      adjust(S, i0, n, PQ, j0, keys, c.softcap != 0 ? steep : 0);
+      if (state == SOME) hide(S, notes, i0, n, PQ, j0, keys);
+      if (c.dropout) {
+        weights(S, keys, PQ, lse);
+        drop(S, i0, PQ, j0, keys, X);
+        droppedSlopes(S, X, T, keys, PQ, delta);
+      } else slopes(S, T, keys, PQ, lse, delta);
+      if (c.dBias) addBiasSlope(c, b, h, T, i0, n, PQ, j0, keys);
+      if (c.softcap != 0) multiply(T, steep, <usize>keys * lanes);
+      const at = j0 - j;
+      const toK = dK + <usize>at * columnsD, toV = dV + <usize>at * columnsV;
+      const rowsQ = q + <usize>i0 * c.qRow, rowsO = dO + <usize>i0 * c.oRow;
+      if (unclean) addVisible(S, X, T, keys, PQ, n, c, rowsQ, rowsO, k, toV, toK, dQ);
+      else {
+        const surplus = <usize>((MR - keys % MR) % MR) * lanes; // rows of the last register tile that are no keys
+        memory.fill(X + <usize>keys * lanes, 0, surplus);
+        memory.fill(T + <usize>keys * lanes, 0, surplus);
+        addTransposed(X, keys, PQ, rowsO, c.oRow, n, toV, columnsV);
+        addTransposed(T, keys, PQ, rowsQ, c.qRow, n, toK, columnsD);
+        for (let i = 0; i < n; i += MR) {
+          for (let d: usize = 0; d < columnsD; d += WIDTH) {
+            columnsAdd(T + (<usize>i << 2), lanes, k + d, c.kRow, dQ + <usize>i * columnsD + d, columnsD, keys);
+          }
+        }
+      }
+    }
+    if (!touched) continue;
+    addRows(dK, columnsD, c.dk + <usize>b * c.kBatch + <usize>kh * c.kHead + <usize>j * c.kRow, c.kRow, whole, D, c.scale);
+    addRows(dV, columnsV, c.dv + <usize>b * c.vBatch + <usize>kh * c.vHead + <usize>j * c.vRow, c.vRow, whole, Dv, 1);
+  }
+  const dq = c.dq + <usize>b * c.qBatch + <usize>h * c.qHead;
+  for (let p = 0; p < count; p++) {
+    const dQ = panels + <usize>p * size + <usize>(D + Dv + 2) * lanes;
+    addRows(dQ, columnsD, dq + <usize>(p * PQ) * c.qRow, c.qRow, min(PQ, c.queries - p * PQ), D, c.scale);
+  }
+}
+
+/** Task t = batch item × key head. dq, dk, dv hold zeros before. */
+export function attentionBackward(args: usize, task: i32, scratch: usize): void {
+  const c = changetype<AttentionArgs>(args);
+  const b = task / c.keyHeads, kh = task % c.keyHeads;
+  const group = c.heads / c.keyHeads;
+  for (let g = 0; g < group; g++) oneHead(c, b, kh * group + g, kh, scratch);
+}
