@@ -95,6 +95,11 @@ export interface AttentionCall {
   alibi?: { slopes: Float32Array; queryOffset: number }; // slopes [H]
   sinks?: Tensor; // [H]
   dropout?: { rate: number; seed: number }; // which weights drop depends on (seed, b, h, i, j) only: see dropoutKeeps()
+  /**
+   * Last word on the score of a pair; −∞ masks it. A function cannot enter a compiled kernel: makers leave such calls
+   * to the reference. Its slope is taken by central difference.
+   */
+  scoreMod?: (score: number, b: number, h: number, i: number, j: number) => number;
   /** Layout of the result; default contiguous [B, H, Lq, Dv]. `merged` = [B, Lq, H·Dv]. */
   outputLayout?: "heads" | "merged";
   /** Threads this call may use; default: the pool's size. */

@@ -3,6 +3,7 @@
  *     dv_j += p̃_j · do                       p̃ = p after dropout
  *     dp_j  = (do · v_j) · kept_j            kept = 0 or 1/(1 − rate); 1 without dropout
  *     ds_j  = p_j · (dp_j − Δ),  Δ = Σ p_j dp_j
+ *     a score function multiplies ds_j by its own slope
  *     dbias += ds_j,  dsink −= p_sink · Δ
  *     dq += scale·ds_j·(1 − tanh²)·k_j,  dk_j += scale·ds_j·(1 − tanh²)·q
  * Dao et al. 2022 (arXiv:2205.14135), appendix B.4. A masked pair adds nothing, whatever its key and value hold.
@@ -26,7 +27,7 @@ export function attentionBackward(empty: Allocate, call: AttentionCall, dOutput:
   const [qs, ks, vs] = [call.q.tensor.data, call.k.tensor.data, call.v.tensor.data];
   const [dOut, sinks] = [dOutput.data, call.sinks?.data];
   const from = outputHeads(call, dOutput);
-  const read = rowReader(call);
+  const read = rowReader(call, true);
   const drop = dropper(call);
   const dp = new Float64Array(Lk);
   for (let b = 0; b < batch; b++) {
@@ -57,7 +58,7 @@ export function attentionBackward(empty: Allocate, call: AttentionCall, dOutput:
         const biasRow = bias ? bias.offset + b * bias.strides[0] + h * bias.strides[1] + i * bias.strides[2] : 0;
         for (let n = 0; n < row.count; n++) {
           const j = row.keys[n];
-          const ds = p[n] * (dp[n] - delta);
+          const ds = p[n] * (dp[n] - delta) * row.bend[n];
           if (bias) sums.bias[biasRow + j * bias.strides[3]] += ds;
           const slope = scale * ds * row.steepness[n];
           const k = rowStart(call.k, b, kHead, j);

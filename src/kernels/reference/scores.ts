@@ -18,13 +18,16 @@ export interface Row {
   readonly scores: Float64Array;
   /** d score / d (scale · q·k): 1 − tanh² under a softcap, else 1. */
   readonly steepness: Float64Array;
+  /** Slope of the score function, else 1. */
+  readonly bend: Float64Array;
 }
 
 /** Reads row i of head h of batch item b, keys [from, to) only. */
 export type RowReader = (b: number, h: number, i: number, from?: number, to?: number) => Row;
 
-export function rowReader(call: ScoredCall): RowReader {
-  const { heads, keyHeads, keys: Lk, headDim: D, scale, softcap, bias, alibi } = call;
+/** @param slopes whether the slope of a score function is wanted too */
+export function rowReader(call: ScoredCall, slopes = false): RowReader {
+  const { heads, keyHeads, keys: Lk, headDim: D, scale, softcap, bias, alibi, scoreMod } = call;
   const [qs, ks, biases] = [call.q.tensor.data, call.k.tensor.data, bias?.tensor.data];
   const seen = new Int32Array(Lk);
   const row: Row = {
@@ -32,6 +35,7 @@ export function rowReader(call: ScoredCall): RowReader {
     keys: new Int32Array(Lk),
     scores: new Float64Array(Lk),
     steepness: new Float64Array(Lk).fill(1),
+    bend: new Float64Array(Lk).fill(1),
   };
   return (b, h, i, from = 0, to = Lk) => {
     const visible = visibleKeys(call, b, h, i, seen, from, to);
@@ -57,6 +61,10 @@ export function rowReader(call: ScoredCall): RowReader {
       }
       if (bias) s += added;
       if (alibi) s -= alibi.slopes[h] * Math.abs(alibi.queryOffset + i - j);
+      if (scoreMod) {
+        if (slopes) row.bend[row.count] = slopeAt((x) => scoreMod(x, b, h, i, j), s);
+        s = scoreMod(s, b, h, i, j);
+      }
       if (s === Number.NEGATIVE_INFINITY) continue;
       row.keys[row.count] = j;
       row.scores[row.count++] = s;
@@ -79,4 +87,10 @@ export function softmaxInPlace(row: Row, sink = Number.NEGATIVE_INFINITY): numbe
   for (let n = 0; n < count; n++) l += scores[n] = Math.exp(scores[n] - m); // ≤ 1: cannot overflow
   for (let n = 0; n < count; n++) scores[n] /= l;
   return m + Math.log(l);
+}
+
+/** f′(x) by central difference. Its error h² + ε/h is least near h = ∛ε, relative to x. */
+function slopeAt(f: (x: number) => number, x: number): number {
+  const h = 2 ** -17 * Math.max(1, Math.abs(x));
+  return (f(x + h) - f(x - h)) / (2 * h);
 }
