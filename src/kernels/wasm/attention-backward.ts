@@ -2,7 +2,7 @@
 import type { AttentionCall, AttentionResult, AttentionSlopes } from "../kernel.js";
 import { outputShape } from "../layout.js";
 import { checkSame } from "../shapes.js";
-import { attentionArguments, outputStrides } from "./attention.js";
+import { attentionArguments, outputStrides, work } from "./attention.js";
 import type { CallArguments, Workspace } from "./workspace.js";
 import type { Tensor } from "../../tensor/index.js";
 
@@ -41,7 +41,14 @@ export function attentionBackward(
     };
     const args = w.arguments("AttentionArgs", values);
     // Heads and batch items may share numbers of the bias: one after the other then.
-    w.pool.run("attentionBackward", args, tasks, w.wasm.backwardScratch!(args), dBias ? 1 : call.threads);
+    w.pool.run(
+      "attentionBackward",
+      args,
+      tasks,
+      w.wasm.backwardScratch!(args),
+      2 * work(call),
+      dBias ? 1 : call.threads,
+    );
     return {
       dq: dq.tensor,
       dk: dk.tensor,

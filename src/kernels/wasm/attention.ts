@@ -128,6 +128,13 @@ export function outputStrides(call: AttentionCall, output: Tensor): CallArgument
   return strides("o", outputHeads(call, output).strides);
 }
 
+/** Multiply-adds of the pairs that the intervals leave, one way. */
+export function work({ batch, heads, headDim, valueDim, rule }: AttentionCall): number {
+  let pairs = 0;
+  for (let r = 0; r < rule.first.length; r++) pairs += Math.max(0, rule.end[r]! - rule.first[r]!);
+  return pairs * (rule.perBatch ? 1 : batch) * heads * (headDim + valueDim);
+}
+
 export function attention(w: Workspace, call: AttentionCall): AttentionResult {
   return w.operation(() => {
     const output = w.result(outputShape(call));
@@ -144,7 +151,14 @@ export function attention(w: Workspace, call: AttentionCall): AttentionResult {
       if (w.wasm.findUnclean!(w.arguments("AttentionArgs", values), call.batch, unclean)) values.unclean = unclean;
     }
     const args = w.arguments("AttentionArgs", values);
-    w.pool.run("attentionForward", args, Number(values.tasks), w.wasm.attentionScratch!(args), call.threads);
+    w.pool.run(
+      "attentionForward",
+      args,
+      Number(values.tasks),
+      w.wasm.attentionScratch!(args),
+      work(call),
+      call.threads,
+    );
     return { output: output.tensor, lse: lse.tensor };
   });
 }

@@ -68,7 +68,7 @@ export function runProduct(w: Workspace, { M, K, N, batch = 1, values }: Product
     panelBlocks: Math.ceil(panels / panelBlock),
   };
   const args = w.arguments("ProductArgs", { scale: 1, ...values, ...cut, rows: M, depth: K, columns: N, cRow: N * 4 });
-  w.pool.run("product", args, batch * cut.rowBlocks * cut.panelBlocks, w.wasm.productScratch!(args));
+  w.pool.run("product", args, batch * cut.rowBlocks * cut.panelBlocks, w.wasm.productScratch!(args), batch * M * N * K);
 }
 
 export interface MatmulOptions {

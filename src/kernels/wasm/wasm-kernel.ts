@@ -41,6 +41,18 @@ export class WasmKernel extends ReferenceKernel {
     this.net = new FinalizationRegistry((address) => memory.release(address));
   }
 
+  /** Threads an operation may use, the calling one among them; default QKV_THREADS, else the processors there are. */
+  get threads(): number {
+    return this.workspace.pool.threads;
+  }
+  set threads(count: number) {
+    this.workspace.pool.threads = count;
+  }
+  /** Ends the worker threads now rather than with the process; the next large operation starts new ones. */
+  dispose(): void {
+    this.workspace.pool.dispose();
+  }
+
   // Memory -----------------------------------------------------------------------------------------------------------
   override empty(shape: readonly number[]): Tensor {
     return this.workspace.empty(shape);
