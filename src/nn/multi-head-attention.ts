@@ -115,7 +115,7 @@ export class MultiHeadAttention extends Module {
     const extra: Extra[] = [];
     if (this.#biasKV) extra.push({ k: this.#biasKV.k.tensor, v: this.#biasKV.v.tensor });
     if (this.#zeroKV) extra.push("zeros");
-    const { k, v, options } = withExtraKeys(projected, extra, rules);
+    const { k, v, options } = withExtraKeys(projected, this.heads, extra, rules);
     const [qh, kh, vh] = [projected.q, k, v].map((t) => splitHeads(t, this.heads)) as [Tensor, Tensor, Tensor];
     const attend: AttentionFunction = this.#attention ?? attention;
     const merged = mergeHeads(attend(qh, kh, vh, options)); // [B, Lq, dModel]

@@ -103,6 +103,11 @@ export class Parameter {
     this.set(tensor(data, this.shape));
   }
 
+  /** Holds nothing from now on; first use initialises it anew. */
+  release(): void {
+    this.#drop();
+  }
+
   #drop(): void {
     if (this.#packed) this.#packed.by.free(this.#packed.weight);
     this.#packed = undefined;
