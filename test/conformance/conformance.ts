@@ -7,8 +7,8 @@ import type { Kernel } from "../../src/kernels/kernel.js";
 import { attentionConforms } from "./attention.js";
 import { operationsConform } from "./operations.js";
 
-export function conformance(name: string, kernel: Kernel): void {
-  describe(`${name} conforms:`, () => {
+export function conformance(kernel: Kernel): void {
+  describe(`kernel "${kernel.name}", ${kernel.precision}, conforms:`, () => {
     operationsConform(kernel);
     attentionConforms(kernel);
   });

@@ -1,4 +1,4 @@
 import { referenceKernel } from "../../src/kernels/reference/reference-kernel.js";
 import { conformance } from "./conformance.js";
 
-conformance("the reference with float32 numbers", referenceKernel({ precision: "float32" }));
+conformance(referenceKernel({ precision: "float32" }));

@@ -110,6 +110,7 @@ export class WasmKernel extends ReferenceKernel {
     return attention(this.workspace, call);
   }
   override attentionBackward(call: AttentionCall, saved: AttentionResult, dOutput: Tensor): AttentionSlopes {
+    if (call.scoreMod) return super.attentionBackward(call, saved, dOutput);
     return attentionBackward(this.workspace, call, saved, dOutput);
   }
   override matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
