@@ -84,10 +84,13 @@ const reshape: Rule = ([x, shape], node) => {
   const dims: (number | undefined)[] = target.map((d, i) => (d === 0 && zero ? x?.dims?.[i] : d));
   const open = dims.indexOf(-1);
   if (open >= 0) {
-    const known = dims.every((d, i) => i === open || d !== undefined) && x?.dims?.every((d) => d !== undefined);
-    const product = (list: (number | undefined)[]): number => list.reduce<number>((n, d) => n * d!, 1);
-    const rest = known ? product(dims.filter((_, i) => i !== open)) : 0;
-    dims[open] = known && rest > 0 ? product(x!.dims!) / rest : undefined;
+    const rest = dims.filter((_, i) => i !== open);
+    const lengths = x?.dims;
+    const unknown = (list: (number | undefined)[]): number => list.filter((d) => d === undefined).length;
+    const product = (list: (number | undefined)[]): number => list.reduce<number>((n, d) => n * (d ?? 1), 1);
+    // Lengths that are not known are the same ones on both sides (batch, tokens): they cancel.
+    const quotient = lengths && unknown(lengths) === unknown(rest) ? product(lengths) / product(rest) : undefined;
+    dims[open] = quotient !== undefined && Number.isInteger(quotient) && quotient > 0 ? quotient : undefined;
   }
   return one(typeOf(x), dims, x?.ints && dims.length <= 1 ? x.ints : undefined);
 };

@@ -1,0 +1,48 @@
+/** @file Finds every attention of a model: plain or fused, in the main graph or inside an If. */
+import type { AttentionKind } from "../../attention/listen.js";
+import type { Model } from "../proto/model.js";
+import { infer } from "../graph/infer.js";
+import { Scope } from "../graph/scope.js";
+import { findFused } from "./fused.js";
+import type { Found } from "./found.js";
+import { type Placed, placed, type SiteSource } from "./kinds.js";
+import { findPlain } from "./softmax.js";
+
+/** One attention of a model. An If has it once in each branch: then there is one way to it per branch. */
+export interface Site {
+  kind: AttentionKind;
+  layer: number;
+  heads: number | undefined;
+  source: SiteSource;
+  path: string | undefined;
+  ways: Found[];
+}
+
+/** The attentions of a model, sorted by kind and layer, and its main graph with edges. */
+export function findAttention(model: Model): { sites: Site[]; root: Scope } {
+  const root = new Scope(model.graph, model.source.name);
+  infer(root);
+  const found: Found[] = [];
+  const search = (scope: Scope): void => {
+    found.push(...findPlain(scope), ...findFused(scope));
+    for (const child of scope.children.values()) search(child);
+  };
+  search(root);
+  return { sites: merged(placed(root, found)), root };
+}
+
+const order: readonly AttentionKind[] = ["self", "encoder", "decoder", "cross"];
+
+function merged(all: readonly Placed[]): Site[] {
+  const sites = new Map<string, Site>();
+  for (const { found, kind, layer, source, path } of all) {
+    const key = `${kind}.${layer}`;
+    const known = sites.get(key);
+    if (known) {
+      known.ways.push(found);
+      known.heads ??= found.heads;
+      if (source === "dataflow") known.source = source;
+    } else sites.set(key, { kind, layer, heads: found.heads, source, path, ways: [found] });
+  }
+  return [...sites.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.layer - b.layer);
+}

@@ -1,0 +1,144 @@
+/**
+ * @file Which attention is which: kind and layer.
+ *
+ * Kind: what names say, else what depends on what. A query that depends on something its keys do not depend on, or on no
+ * input at all (learned queries), attends to another sequence: "cross". Self-attentions whose results feed the keys of a
+ * cross-attention are the encoder's; those of the asking side are the decoder's, unless its queries are learned, as a
+ * Perceiver's: then there is one stack, "self".
+ *
+ * Layer: a later layer depends on an earlier one, so the order is that of the longest path, never that of the file. Towers
+ * that do not depend on each other are numbered one after the other.
+ */
+import type { AttentionKind } from "../../attention/listen.js";
+import { Dependencies } from "../graph/dependencies.js";
+import type { Scope } from "../graph/scope.js";
+import type { Found } from "./found.js";
+import { type NamedSite, namedSite } from "./names.js";
+
+/** What is said of where kind and layer were read from. */
+export type SiteSource = NamedSite["from"] | "dataflow";
+
+export interface Placed {
+  found: Found;
+  kind: AttentionKind;
+  layer: number;
+  source: SiteSource;
+  /** The module's path, where there is one. */
+  path: string | undefined;
+}
+
+/** Positions, masks and counters shape how a token is read; they are not what is read. */
+const isContent = (input: string): boolean => !/position|mask|cache_pos|use_cache|seqlen|length/i.test(input);
+
+/** Gives every attention its kind and layer. Attentions in sibling branches of an If may share a place. */
+export function placed(root: Scope, all: readonly Found[]): Placed[] {
+  const dependencies = new Dependencies(root, isContent, all);
+  const names = all.map(namedSite);
+  const cross = all.map((f, i) => names[i]?.cross || (!names[i]?.self && crosses(dependencies, f)));
+  const kinds = kindsOf(dependencies, all, names, cross);
+  const out = all.map(
+    (found, i): Placed => ({ found, kind: kinds[i]!, layer: 0, source: "dataflow", path: names[i]?.path }),
+  );
+  number(root, out, dependencies, {});
+  out.forEach((p, i) => {
+    if (agrees(p, i, out, names)) p.source = names[i]!.from;
+  });
+  return out;
+}
+
+function crosses(dependencies: Dependencies, { scope, q, k }: Found): boolean {
+  if (q === k) return false;
+  const [asks, answers] = [dependencies.of(scope, q), dependencies.of(scope, k)];
+  return asks === 0n ? answers !== 0n : (asks & ~answers) !== 0n;
+}
+
+function kindsOf(
+  dependencies: Dependencies,
+  all: readonly Found[],
+  names: readonly (NamedSite | undefined)[],
+  cross: readonly boolean[],
+): AttentionKind[] {
+  if (!cross.includes(true)) return all.map(() => "self");
+  const keys = all.reduce((set, f, i) => (cross[i] ? set | dependencies.of(f.scope, f.k) : set), 0n);
+  const read = all.map((_, i) => !cross[i] && (keys & dependencies.bit(i)) !== 0n);
+  const asking = all.some((_, i) => !cross[i] && !read[i]);
+  const queriesRead = all.some((f, i) => cross[i] && (dependencies.of(f.scope, f.q) & dependencies.inputs) !== 0n);
+  // Learned queries over one stack (a Perceiver, a pooling head) make no decoder of it.
+  const learned = all.every((f, i) => !cross[i] || firstQueriesLearned(dependencies, f, all, cross));
+  const named = names.some((n) => n?.side === "decoder");
+  return all.map((_, i): AttentionKind => {
+    if (cross[i]) return "cross";
+    const side = names[i]?.side;
+    if (named && side) return side;
+    if (read[i]) return asking || (queriesRead && !learned) ? "encoder" : "self";
+    return read.includes(true) || !learned ? "decoder" : "self";
+  });
+}
+
+/** Whether a cross-attention's queries owe everything they know of the input to cross-attention. */
+function firstQueriesLearned(
+  dependencies: Dependencies,
+  found: Found,
+  all: readonly Found[],
+  cross: readonly boolean[],
+): boolean {
+  const set = dependencies.of(found.scope, found.q);
+  if (set === 0n) return true;
+  return all.some((_, i) => cross[i] && (set & dependencies.bit(i)) !== 0n);
+}
+
+/** Numbers the attentions of one graph, then those of the graphs inside it, which continue where their node stands. */
+function number(
+  scope: Scope,
+  all: readonly Placed[],
+  dependencies: Dependencies,
+  before: Partial<Record<AttentionKind, number>>,
+): void {
+  const own = all.filter((p) => p.found.scope === scope);
+  const level = (p: Placed): number => scope.level.get(p.found.node)!;
+  for (const kind of ["self", "encoder", "decoder", "cross"] as const) {
+    const sorted = own.filter((p) => p.kind === kind).sort((a, b) => level(a) - level(b));
+    let layer = before[kind] ?? 0;
+    for (const stack of stacks(sorted, all, dependencies)) for (const p of stack) p.layer = layer++;
+  }
+  for (const child of scope.children.values()) {
+    const above = scope.level.get(child.owner!)!;
+    const counts = { ...before };
+    for (const p of own) if (level(p) < above) counts[p.kind] = (counts[p.kind] ?? 0) + 1;
+    number(child, all, dependencies, counts);
+  }
+}
+
+/** Splits attentions, in running order, into chains in which each depends on the one before. */
+function stacks(sorted: readonly Placed[], all: readonly Placed[], dependencies: Dependencies): Placed[][] {
+  const out: { items: Placed[]; last: bigint }[] = [];
+  for (const p of sorted) {
+    const { scope, q, k } = p.found;
+    const set = dependencies.of(scope, q) | dependencies.of(scope, k);
+    const bit = dependencies.bit(all.indexOf(p));
+    const chain = out.find((c) => (set & c.last) !== 0n);
+    if (chain) {
+      chain.items.push(p);
+      chain.last = bit;
+    } else out.push({ items: [p], last: bit });
+  }
+  return out.map((c) => c.items);
+}
+
+/** Whether the numbers in the names run the same way as the layers: then names are the better-known source. */
+function agrees(p: Placed, i: number, all: readonly Placed[], names: readonly (NamedSite | undefined)[]): boolean {
+  const mine = names[i]?.indices;
+  if (!mine || (mine.length === 0 && !names[i]!.cross)) return false;
+  return all.every((other, j) => {
+    if (j === i || other.kind !== p.kind || other.found.scope !== p.found.scope) return true;
+    const theirs = names[j]?.indices;
+    if (!theirs) return false;
+    const order = compare(mine, theirs);
+    return order !== 0 && order < 0 === p.layer < other.layer;
+  });
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return a.length - b.length;
+}
