@@ -13,6 +13,7 @@ const commands: Record<string, { says: string; load: () => Promise<{ command(): 
     says: "see attention in the terminal, or write it as SVG, PNG, HTML or JSON",
     load: () => import("./view.js"),
   },
+  check: { says: "name what is wrong with an attention, a model or a file", load: () => import("./check.js") },
   trace: { says: "record a run of a model into a file", load: () => import("./trace.js") },
 };
 
