@@ -158,7 +158,7 @@ export function decodeFloat32(type: SafetensorsType, bytes: Uint8Array): Float32
 /** A typed array over the bytes: a view where they are aligned, else a copy. */
 export function rawArray(type: SafetensorsType, bytes: Uint8Array): RawArray {
   const width = widths[type];
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes); // a Buffer's slice() is no copy
   const { buffer, byteOffset } = aligned;
   const n = aligned.length / width;
   switch (type) {

@@ -7,6 +7,6 @@ import { conformance } from "./conformance.js";
 
 for (const name of ["portable", "relaxed", "wide"] as const satisfies readonly KernelName[]) {
   const { available, why } = kernelAvailable(name);
-  if (available) conformance(`the ${name} build`, new WasmKernel(name as Build));
+  if (available) conformance(new WasmKernel(name as Build));
   else describe(name, () => test.skip(`not run here: ${why}`, () => {}));
 }
