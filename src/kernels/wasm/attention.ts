@@ -97,7 +97,7 @@ function cut(w: Workspace, call: AttentionCall, threads: number): CallArguments 
   const small = SMALL_PANEL[w.build];
   const full = PANEL[w.build];
   const narrow = widest(call.rule) <= 512 && call.keys > 512;
-  const panel = narrow ? Math.min(full, Math.max(small, 16)) : Math.min(full, Math.ceil(call.queries / small) * small);
+  const panel = narrow ? Math.min(full, Math.max(small, 16)) : Math.min(full, Math.max(1, Math.ceil(call.queries / small)) * small);
   const panelsPerHead = Math.ceil(call.queries / panel);
   const wanted = Math.ceil((4 * threads) / (call.batch * call.heads)); // tasks a head that keep every thread busy
   const panels = Math.max(1, Math.min(PANELS, threads > 1 ? Math.floor(panelsPerHead / wanted) : PANELS));

@@ -133,7 +133,9 @@ export class WasmKernel extends ReferenceKernel {
     epsilon: number,
     dy: Tensor,
   ): { dx: Tensor; dWeight: Tensor; dBias: Tensor } {
-    return rows.layerNormBackward(this.workspace, x, weight, epsilon, dy);
+    return (
+      rows.layerNormBackward(this.workspace, x, weight, epsilon, dy) ?? super.layerNormBackward(x, weight, epsilon, dy)
+    );
   }
   override rmsNormBackward(
     x: Tensor,
@@ -141,7 +143,8 @@ export class WasmKernel extends ReferenceKernel {
     epsilon: number,
     dy: Tensor,
   ): { dx: Tensor; dWeight: Tensor } {
-    return rows.rmsNormBackward(this.workspace, x, weight, epsilon, dy);
+    const slopes = rows.rmsNormBackward(this.workspace, x, weight, epsilon, dy);
+    return slopes ? { dx: slopes.dx, dWeight: slopes.dWeight } : super.rmsNormBackward(x, weight, epsilon, dy);
   }
   override softmax(x: Tensor): Tensor {
     return rows.alongRows(this.workspace, "softmax", x);

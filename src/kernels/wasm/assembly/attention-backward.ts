@@ -31,10 +31,10 @@ import { columnsAdd, MR, NR, rowsAdd, WIDTH } from "./tile";
   return (c.queries + c.panel - 1) / c.panel;
 }
 
-/** Of one panel: Qᵀ [D, PQ], dOᵀ [Dv, PQ], lse, Δ [PQ] each, dQ [PQ, D up to NR], notes. */
+/** Of one panel: Qᵀ [D, PQ], dOᵀ [Dv, PQ], lse, Δ, share [PQ] each, dQ [PQ, D up to NR], notes. */
 function panelBytes(c: AttentionArgs): usize {
   const PQ = c.panel;
-  return ((<usize>(PQ * (c.headDim + c.valueDim + 2 + padded(c.headDim))) << 2) + panelNotesBytes(PQ) + 63) & ~63;
+  return ((<usize>(PQ * (c.headDim + c.valueDim + 3 + padded(c.headDim))) << 2) + panelNotesBytes(PQ) + 63) & ~63;
 }
 
 /** Rows of a tile's buffers: surplus rows of the last register tile need a place. */
@@ -51,16 +51,17 @@ export function backwardScratch(args: usize): usize {
 }
 
 /** S becomes P; T, which holds dP, becomes dS. A masked pair has P = 0 and gets dS = 0, whatever dP is. */
-function slopes(S: usize, T: usize, keys: i32, PQ: i32, lse: usize, delta: usize): void {
+function slopes(S: usize, T: usize, keys: i32, PQ: i32, lse: usize, delta: usize, share: usize): void {
   const step = <usize>PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8), zero = f32x4.splat(0);
   for (let x: usize = 0; x < step; x += 32) {
     const l0 = v128.load(lse + x), l1 = v128.load(lse + x, 16), d0 = v128.load(delta + x), d1 = v128.load(delta + x, 16);
+    const f0 = v128.load(share + x), f1 = v128.load(share + x, 16);
     let s = S + x, t = T + x;
     for (let r = keys; r > 0; r--, s += step, t += step) {
-      const p0 = exp2Lanes(f32x4.sub(v128.load(s), l0), low, magic, c1, c2, c3, c4, c5, one);
-      const p1 = exp2Lanes(f32x4.sub(v128.load(s, 16), l1), low, magic, c1, c2, c3, c4, c5, one);
+      const p0 = f32x4.mul(exp2Lanes(f32x4.sub(v128.load(s), l0), low, magic, c1, c2, c3, c4, c5, one), f0);
+      const p1 = f32x4.mul(exp2Lanes(f32x4.sub(v128.load(s, 16), l1), low, magic, c1, c2, c3, c4, c5, one), f1);
       v128.store(s, p0);
       v128.store(s, p1, 16);
       v128.store(t, v128.andnot(f32x4.mul(p0, f32x4.sub(v128.load(t), d0)), f32x4.eq(p0, zero)));
@@ -84,11 +85,12 @@ function droppedSlopes(P: usize, X: usize, T: usize, keys: i32, PQ: i32, delta: 
 }
 
 /** P alone, for the path with dropout. */
-function weights(S: usize, keys: i32, PQ: i32, lse: usize): void {
+function weights(S: usize, keys: i32, PQ: i32, lse: usize, share: usize): void {
   for (let r = 0; r < keys; r++) {
     for (let x = 0; x < PQ; x += 4) {
       const at = S + (<usize>(r * PQ + x) << 2);
-      v128.store(at, exp2Lanes(f32x4.sub(v128.load(at), v128.load(lse + (<usize>x << 2))), exp2Constant(0), exp2Constant(1), exp2Constant(2), exp2Constant(3), exp2Constant(4), exp2Constant(5), exp2Constant(6), exp2Constant(8)));
+      const e = exp2Lanes(f32x4.sub(v128.load(at), v128.load(lse + (<usize>x << 2))), exp2Constant(0), exp2Constant(1), exp2Constant(2), exp2Constant(3), exp2Constant(4), exp2Constant(5), exp2Constant(6), exp2Constant(8));
+      v128.store(at, f32x4.mul(e, v128.load(share + (<usize>x << 2))));
     }
   }
 }
@@ -163,6 +165,42 @@ function dot(a: usize, b: usize, n: i32): f32 {
   return <f32>sum;
 }
 
+/**
+ * share = 1/Σ P of each query, so that weights sum to 1 although lse came rounded to float32: at scores of several hundred
+ * that rounding is 3e-5 of every weight. Costs a sixth of the pass, so it is done only where a row's |lse| is past 64.
+ */
+function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i32, n: i32, lse: usize, share: usize): void {
+  const PQ = c.panel, D = c.headDim, KT = c.keyTile;
+  const lanes = <usize>PQ << 2, one = f32x4.splat(1);
+  let large = false;
+  for (let x = 0; x < n; x++) {
+    const size = abs(load<f32>(lse + (<usize>x << 2)));
+    if (size > 92 && size < 1e30) large = true; // 64·log2 e; 1e30 marks an empty row
+  }
+  for (let x: usize = 0; x < lanes; x += 16) v128.store(share + x, one);
+  if (!large || c.sinks != 0) return; // a sink's share is not among the keys
+  const ones = S + <usize>tileRows(c) * lanes; // T is free yet: a row of sums, a row of ones
+  memory.fill(ones, 0, lanes);
+  for (let x: usize = 0; x < lanes; x += 16) v128.store(ones + lanes + x, one);
+  const to = load<i32>(notes + 4 * lanes, 12);
+  for (let j = load<i32>(notes + 4 * lanes); j < to; j += KT) {
+    const keys = min(KT, to - j);
+    const state = tileState(notes, q0, n, PQ, j, keys);
+    if (state == NONE) continue;
+    products(kBase + <usize>j * c.kRow, c.kRow, keys, Q, PQ, D, S);
+    adjust(S, q0, n, PQ, j, keys, 0);
+    if (state == SOME) hide(S, notes, q0, n, PQ, j, keys);
+    weights(S, keys, PQ, lse, ones + lanes);
+    for (let r = 0; r < keys; r++) {
+      for (let x: usize = 0; x < lanes; x += 16) v128.store(ones + x, f32x4.add(v128.load(ones + x), v128.load(S + <usize>r * lanes + x)));
+    }
+  }
+  for (let x: usize = 0; x < lanes; x += 4) {
+    const sum = load<f32>(ones + x);
+    if (sum > 0) store<f32>(share + x, 1 / sum);
+  }
+}
+
 /** One query head against its key head: adds to dk and dv, writes dq. */
 function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): void {
   const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile, Lk = c.keys;
@@ -180,7 +218,7 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
   const unclean = rowsUnclean(q, c.qRow, c.queries, D) || rowsUnclean(dO, c.oRow, c.queries, Dv) || rowsUnclean(kBase, c.kRow, Lk, D) || rowsUnclean(vBase, c.vRow, Lk, Dv);
   for (let p = 0; p < count; p++) {
     const Q = panels + <usize>p * size;
-    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, dQ = delta + lanes, notes = dQ + <usize>PQ * columnsD;
+    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>PQ * columnsD;
     const i0 = p * PQ, n = min(PQ, c.queries - i0);
     packPanel(q + <usize>i0 * c.qRow, c.qRow, n, D, PQ, queryFactor(c), Q);
     packPanel(dO + <usize>i0 * c.oRow, c.oRow, n, Dv, PQ, 1, G);
@@ -195,6 +233,7 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
       if (c.delta && x < n) store<f32>(c.delta + rowOfLse + (<usize>i0 << 2) + at, sum);
     }
     notePanel(i0, n, PQ, notes);
+    correctShares(c, S, Q, notes, i0, n, lse, share);
   }
   for (let j = 0; j < Lk; j += KT) {
     const whole = min(KT, Lk - j);
@@ -202,7 +241,7 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
     let touched = false;
     for (let p = 0; p < count; p++) {
       const Q = panels + <usize>p * size;
-      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, dQ = delta + lanes, notes = dQ + <usize>PQ * columnsD;
+      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>PQ * columnsD;
       const i0 = p * PQ, n = min(PQ, c.queries - i0);
       const j0 = max(j, load<i32>(notes + 4 * lanes));
       const keys = min(j + whole, load<i32>(notes + 4 * lanes, 12)) - j0;
@@ -216,10 +255,10 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
       adjust(S, i0, n, PQ, j0, keys, c.softcap != 0 ? steep : 0);
       if (state == SOME) hide(S, notes, i0, n, PQ, j0, keys);
       if (c.dropout) {
-        weights(S, keys, PQ, lse);
+        weights(S, keys, PQ, lse, share);
         drop(S, i0, PQ, j0, keys, X);
         droppedSlopes(S, X, T, keys, PQ, delta);
-      } else slopes(S, T, keys, PQ, lse, delta);
+      } else slopes(S, T, keys, PQ, lse, delta, share);
       if (c.dBias) addBiasSlope(c, b, h, T, i0, n, PQ, j0, keys);
       if (c.softcap != 0) multiply(T, steep, <usize>keys * lanes);
       const at = j0 - j;
@@ -245,7 +284,7 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
   }
   const dq = c.dq + <usize>b * c.qBatch + <usize>h * c.qHead;
   for (let p = 0; p < count; p++) {
-    const dQ = panels + <usize>p * size + <usize>(D + Dv + 2) * lanes;
+    const dQ = panels + <usize>p * size + <usize>(D + Dv + 3) * lanes;
     addRows(dQ, columnsD, dq + <usize>(p * PQ) * c.qRow, c.qRow, min(PQ, c.queries - p * PQ), D, c.scale);
   }
 }
