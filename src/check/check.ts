@@ -1,6 +1,6 @@
 /** @file `check`: an attention function in, the names of its mistakes out. */
 import { OptionError } from "../tensor/index.js";
-import { type AttentionCandidate, within } from "./candidate/candidate.js";
+import { type Candidate, within } from "./candidate/candidate.js";
 import { Lab } from "./probe/lab.js";
 import { rules } from "./rules/index.js";
 import { chosenRules, runRules } from "./run.js";
@@ -49,15 +49,16 @@ export async function check(attention: AttentionFunction, options: CheckOptions 
   );
 }
 
-/** Checks a candidate wherever it runs. */
-export async function checkCandidate(candidate: AttentionCandidate, options: CheckOptions = {}): Promise<Report> {
-  const lab = new Lab(candidate, catalogue, options);
-  const list = chosenRules("function", options);
-  const result = await runRules(list, options, (r) => r.probe!(lab), soften(candidate.runtime));
-  const known = await base(lab);
-  return {
-    ...result,
-    candidate: { kind: "function", name: candidate.name, precision: known.precision },
-    seed: lab.seed,
-  };
+/** Checks a candidate of any kind, wherever it runs. */
+export async function checkCandidate(candidate: Candidate, options: CheckOptions = {}): Promise<Report> {
+  const list = chosenRules(candidate.kind, options);
+  const about = { kind: candidate.kind, name: candidate.name };
+  const seed = options.seed ?? 1;
+  const gentle = soften(candidate.runtime ?? options.runtime);
+  if (candidate.kind === "function") {
+    const lab = new Lab(candidate, catalogue, options);
+    const result = await runRules(list, options, (r) => r.probe!(lab), gentle);
+    return { ...result, candidate: { ...about, precision: (await base(lab)).precision }, seed };
+  }
+  throw new Error("not yet");
 }

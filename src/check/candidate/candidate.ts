@@ -23,6 +23,8 @@ export interface AttentionCandidate {
   kind: "function";
   name: string;
   runtime?: CheckOptions["runtime"];
+  /** Set where the candidate was seen to write a new output into one it had given before. */
+  overwrote?: boolean;
   call(q: Numbers, k: Numbers, v: Numbers, options: CandidateOptions): Promise<unknown>;
   close?(): Promise<void> | void;
 }
@@ -41,6 +43,8 @@ export interface ModelCandidate {
   kind: "model";
   name: string;
   config: CandidateModel["config"];
+  /** Set where the candidate was seen to write into the ids or the mask it was given. */
+  changedInputs?: boolean;
   runtime?: CheckOptions["runtime"];
   forward(
     ids: number[][],

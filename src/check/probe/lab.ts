@@ -30,6 +30,9 @@ export class Lab {
   /** The first calls that did not come back, with what was asked. */
   readonly stuck: { kind: FailureKind; message: string; problem: Problem }[] = [];
   calls = 0;
+  /** A result that was given out changed when the next call was made. */
+  overwritten = false;
+  private last: { raw: unknown; numbers: Float64Array } | undefined;
   private readonly memory = new Map<string, Promise<unknown>>();
 
   constructor(candidate: AttentionCandidate, catalogue: Catalogue, options: CheckOptions = {}) {
@@ -78,7 +81,13 @@ export class Lab {
     }
     for (const [name, now, before] of originals())
       if (!this.mutated.has(name) && !same(now, before)) this.mutated.set(name, p);
-    return this.read(raw, p);
+    const answer = this.read(raw, p);
+    if (this.last && !this.overwritten) {
+      const now = readValue(this.last.raw);
+      this.overwritten = now !== undefined && !same(now.data, this.last.numbers);
+    }
+    this.last = answer.ok ? { raw, numbers: readValue(raw)!.data.slice() } : undefined;
+    return answer;
   }
 
   private read(raw: unknown, p: Problem): Answer {

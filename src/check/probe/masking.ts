@@ -122,19 +122,32 @@ function explain(lab: Lab, known: Base, path: PathName, read: Read[]): Omit<Path
   const harmless = pairMistakes.filter((m) => m.rule === undefined);
   const harmful = pairMistakes.filter((m) => m.rule !== undefined);
   const raws = read.map(({ p }) => rawScores(p, known.recipe(p)));
-  const fits = (pair?: PairMistake, mechanism?: Mechanism) =>
-    read.every(({ p, weights }, n) => {
+  /** How many rows a hypothesis leaves open, when it reproduces the rest; the fewest is the best explanation. */
+  const opens = (pair?: PairMistake, mechanism?: Mechanism): number | undefined => {
+    let open = 0;
+    for (const [n, { p, weights }] of read.entries()) {
       const pairs = pair ? pair.pairs(p, path) : rightPairs(p);
-      return matches(known, p, weights, pairs, mechanism ?? { kind: "absent" }, raws[n]!);
-    });
-  if (fits()) return { status: "right" };
-  for (const pair of harmless) if (fits(pair)) return { status: "right", pair };
-  for (const pair of harmful) if (fits(pair)) return { status: "explained", pair };
+      const dead = matches(known, p, weights, pairs, mechanism ?? { kind: "absent" }, raws[n]!);
+      if (dead === undefined) return undefined;
+      open += dead;
+    }
+    return open;
+  };
+  const best = <T>(list: readonly T[], open: (x: T) => number | undefined): T | undefined =>
+    list
+      .map((x) => ({ x, n: open(x) }))
+      .filter((y): y is { x: T; n: number } => y.n !== undefined)
+      .sort((y, z) => y.n - z.n)[0]?.x;
+  if (opens() !== undefined) return { status: "right" };
+  const soft = best(harmless, (m) => opens(m));
+  const hard = best(harmful, (m) => opens(m));
+  if (soft && (!hard || opens(soft)! < opens(hard)!)) return { status: "right", pair: soft };
+  if (hard) return { status: "explained", pair: hard };
   for (const m of lab.catalogue.mechanisms)
-    if (fits(undefined, m.mechanism)) return { status: "explained", mechanism: m };
+    if (opens(undefined, m.mechanism) !== undefined) return { status: "explained", mechanism: m };
   for (const pair of harmful)
     for (const mechanism of lab.catalogue.mechanisms)
-      if (fits(pair, mechanism.mechanism)) return { status: "explained", pair, mechanism };
+      if (opens(pair, mechanism.mechanism) !== undefined) return { status: "explained", pair, mechanism };
   for (const pair of [undefined, ...harmful]) {
     const constants = read.map(({ p, weights }, n) =>
       readConstant(known, p, weights, pair ? pair.pairs(p, path) : rightPairs(p), raws[n]!),
@@ -153,6 +166,7 @@ function explain(lab: Lab, known: Base, path: PathName, read: Read[]): Omit<Path
   return { status: read.some(({ weights }) => !finite(weights)) ? "NaN" : "unexplained" };
 }
 
+/** The number of open rows when the weights are those of the hypothesis, else undefined. */
 function matches(
   known: Base,
   p: Problem,
@@ -160,14 +174,15 @@ function matches(
   pairs: Pairs,
   mechanism: Mechanism,
   raw: Float64Array,
-): boolean {
+): number | undefined {
   const made = simulate(p, { ...known.recipe(p), maskings: [{ pairs, mechanism }] }, raw);
   const open = (n: number) => made.dead[Math.floor(n / p.Lk)] === 1;
   for (let n = 0; n < weights.length; n++) {
     // A weight that should be nothing is nothing: e^-87 can be told from 0, and is a constant and not a mask.
-    if (made.weights[n] === 0 && weights[n] !== 0 && !open(n)) return false;
+    if (made.weights[n] === 0 && weights[n] !== 0 && !open(n)) return undefined;
   }
-  return distance(weights, made.weights, open) <= known.tolerance;
+  if (distance(weights, made.weights, open) > known.tolerance) return undefined;
+  return made.dead.reduce((sum, d) => sum + d, 0);
 }
 
 /** The score that masked keys seem to have had, when it is one number (or one number more than their own). */

@@ -24,11 +24,32 @@ import { scaleMissing } from "./scale-missing.js";
 import { softmaxAxis } from "./softmax-axis.js";
 import { softmaxMissing } from "./softmax-missing.js";
 import { throws } from "./throws.js";
+import { causalAlignment } from "./causal-alignment.js";
+import { cachePrefillNotCausal } from "./cache-prefill-not-causal.js";
+import { cacheHistoryMasked } from "./cache-history-masked.js";
+import { causalDroppedOnAPath } from "./causal-dropped-on-a-path.js";
+import { windowOffByOne } from "./window-off-by-one.js";
+import { softcapAfterMask } from "./softcap-after-mask.js";
+import { alibiSlopes } from "./alibi-slopes.js";
+import { documentsLeakInPack } from "./documents-leak-in-pack.js";
+import { dropoutAtEval } from "./dropout-at-eval.js";
+import { stateLeak } from "./state-leak.js";
+import { batchDependence } from "./batch-dependence.js";
+import { gqaTileForRepeat } from "./gqa-tile-for-repeat.js";
+import { gqaRepeatOnSequenceAxis } from "./gqa-repeat-on-sequence-axis.js";
+import { softmaxUnstable } from "./softmax-unstable.js";
+import { fp16ScoresOverflow } from "./fp16-scores-overflow.js";
+import { maskOverflowFp16 } from "./mask-overflow-fp16.js";
+import { deadRowNaN } from "./dead-row-nan.js";
+import { deadRowUniform } from "./dead-row-uniform.js";
+import { nanThroughMask } from "./nan-through-mask.js";
 import { wrongOutput } from "./wrong-output.js";
 
 export const rules: readonly Rule[] = [
   hangs,
   throws,
+  stateLeak,
+  dropoutAtEval,
   batchAsSequence,
   headsSplitWithoutTranspose,
   headsMergedWithoutTranspose,
@@ -51,7 +72,24 @@ export const rules: readonly Rule[] = [
   futureLeak,
   maskIgnored,
   paddingLeak,
+  causalDroppedOnAPath,
+  cachePrefillNotCausal,
+  cacheHistoryMasked,
+  causalAlignment,
+  softmaxUnstable,
+  maskOverflowFp16,
+  fp16ScoresOverflow,
+  deadRowNaN,
+  deadRowUniform,
+  nanThroughMask,
+  gqaTileForRepeat,
+  gqaRepeatOnSequenceAxis,
+  windowOffByOne,
+  softcapAfterMask,
+  alibiSlopes,
+  documentsLeakInPack,
   wrongOutput,
+  batchDependence,
 ];
 
 /** The rule of an id or alias; upper and lower case are the same. */

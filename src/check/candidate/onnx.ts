@@ -1,0 +1,86 @@
+/**
+ * @file An ONNX file as a candidate: an attention (float inputs of rank 4 and one output of rank 4), or a whole model
+ * (input_ids and attention_mask).
+ */
+import { FileError } from "../../tensor/index.js";
+import type { ModelConfig } from "../types.js";
+import type { Candidate } from "./candidate.js";
+
+interface Port {
+  name: string;
+  type?: string;
+  shape?: readonly (number | string | null)[];
+}
+type Fed = { data: ArrayLike<number> | BigInt64Array; shape: number[] };
+interface Opened {
+  inputs: Port[] | Record<string, Port>;
+  outputs: Port[] | Record<string, Port>;
+  run(
+    feeds: Record<string, Fed>,
+    options?: object,
+  ): Promise<{ outputs: Record<string, { data: ArrayLike<number>; shape: number[] }> }>;
+}
+
+const list = (ports: Opened["inputs"]): Port[] =>
+  Array.isArray(ports) ? ports : Object.entries(ports).map(([name, p]) => ({ ...p, name }));
+
+/** Opens an ONNX file through onnxruntime. @throws {FileError} when it is neither an attention nor a model of token ids */
+export async function openOnnxCandidate(file: string): Promise<Candidate> {
+  const { openOnnx } = (await import("../../onnx/index.js")) as unknown as { openOnnx(f: string): Promise<Opened> };
+  const opened = await openOnnx(file);
+  const [inputs, outputs] = [list(opened.inputs), list(opened.outputs)];
+  const named = (pattern: RegExp) => inputs.find((p) => pattern.test(p.name))?.name;
+  const first = outputs[0]!.name;
+  const ids = named(/input_?ids|^ids$|tokens/i);
+  if (ids) {
+    const mask = named(/attention_?mask/i);
+    const types = named(/token_?type/i);
+    const positions = named(/position_?ids/i);
+    const past = inputs.some((p) => /past/i.test(p.name));
+    const integers = (rows: number[][]): Fed => ({
+      data: BigInt64Array.from(rows.flat(), (n) => BigInt(n)),
+      shape: [rows.length, rows[0]?.length ?? 0],
+    });
+    const config: ModelConfig = { vocabSize: 1000, causal: past };
+    return {
+      kind: "model",
+      name: file,
+      config,
+      runtime: "onnxruntime",
+      forward: async (rows, attentionMask) => {
+        const feeds: Record<string, Fed> = { [ids]: integers(rows) };
+        if (mask) feeds[mask] = integers(attentionMask);
+        if (types) feeds[types] = integers(rows.map((r) => r.map(() => 0)));
+        if (positions)
+          feeds[positions] = integers(
+            attentionMask.map((r) => r.map((_, n) => Math.max(0, r.slice(0, n + 1).reduce((a, x) => a + x, 0) - 1))),
+          );
+        return (await opened.run(feeds)).outputs[first];
+      },
+    };
+  }
+  const floats = inputs.filter((p) => p.type === undefined || /float/i.test(p.type));
+  const [q, k, v] = floats.map((p) => p.name);
+  if (q && k && v) {
+    const mask = named(/mask/i);
+    return {
+      kind: "function",
+      name: file,
+      runtime: "onnxruntime",
+      call: async (a, b, c, options) => {
+        const unknown = Object.keys(options).filter((o) => o !== "mask" || !mask);
+        if (unknown.length > 0) throw new Error(`the graph has no input for ${unknown.join(", ")}`);
+        const feeds: Record<string, Fed> = { [q]: a, [k]: b, [v]: c };
+        if (mask && options.mask) feeds[mask] = options.mask;
+        return (await opened.run(feeds)).outputs[first];
+      },
+    };
+  }
+  throw new FileError({
+    where: "check",
+    argument: file,
+    got: `has the inputs ${inputs.map((p) => p.name).join(", ")}`,
+    expected: "q, k and v, or input_ids and attention_mask",
+    fix: "export the graph with one of these sets of inputs",
+  });
+}

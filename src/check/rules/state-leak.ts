@@ -1,0 +1,63 @@
+/** @file A call leaves something behind. */
+import { callText } from "../probe/evidence.js";
+import { memoryOfModel } from "../probe/model-repeat.js";
+import { repeats } from "../probe/repeat.js";
+import { number } from "../report/picture.js";
+import { notTested, rule } from "../rule.js";
+
+export const stateLeak = rule({
+  id: "state-leak",
+  aliases: ["input-mutated"],
+  says: "A call leaves something behind: it changes its inputs, earlier results or later calls.",
+  why: "A cache at the level of the class or module, scaling q in place, one output buffer for all calls: results depend on what was asked before.",
+  severity: "error",
+  fix: "Keep what belongs to a call inside it: a new output each time, copies where numbers are changed, caches passed in and out",
+  reference: "seen in mlx#3071 (a cache of the class)",
+  wrong: "for (let n = 0; n < q.data.length; n++) q.data[n] *= scale;",
+  right: "const scaled = q.data.map((x) => x * scale);",
+  mustCatch: [
+    "scales q in place",
+    "remembers the last keys",
+    "one output buffer",
+    "writes into the mask",
+    "a model with a cache of its own",
+  ],
+  explains: [
+    "wrong-output",
+    "batch-dependence",
+    "causal-dropped-on-a-path",
+    "softmax-unstable",
+    "cache-history-masked",
+    "cache-prefill-not-causal",
+    "batch-as-sequence",
+    "padding-leak",
+    "future-leak",
+    "left-pad-positions",
+    "mask-head-order",
+    "pad-in-pooling",
+  ],
+  probe: async (lab) => {
+    const r = await repeats(lab);
+    if (typeof r === "string") return notTested(r);
+    const [written] = lab.mutated;
+    if (written)
+      return {
+        message: `The function writes into its input ${[...lab.mutated.keys()].join(", ")}.`,
+        evidence: `${callText(written[1], lab)}: after the call ${written[0]} holds other numbers than before`,
+      };
+    const noise = r.random || r.dropped !== undefined;
+    if (!noise && (r.spread > 0 || r.afterOther > 0))
+      return {
+        message: `The same call gives another output after ${r.spread > 0 ? "itself" : "another call"}: a call leaves something behind.`,
+        evidence: `${callText(r.problem, lab)}: outputs differ by ${number(Math.max(r.spread, r.afterOther))}`,
+      };
+    if (lab.overwritten || lab.candidate.overwrote)
+      return {
+        severity: "warning",
+        message: "The output of a call is overwritten by the next one: one buffer serves all calls.",
+        evidence: `${callText(r.problem, lab)}: the numbers of the first result changed when the function was called again`,
+      };
+    return "clear";
+  },
+  probeModel: (lab) => memoryOfModel(lab),
+});
