@@ -5,10 +5,9 @@
  * more output. The ordinary outputs are computed by the same nodes as before.
  */
 import { FLOAT, type Model, type Node } from "../proto/model.js";
-import { opsetField, outputField } from "../proto/write.js";
+import { intAttribute, noteField, opsetField, outputField } from "../proto/write.js";
 import type { Scope } from "../graph/scope.js";
 import type { Edit } from "../wire/splice.js";
-import { intAttribute } from "../proto/write.js";
 import { textField } from "../wire/write.js";
 import { Builder, Names } from "./builder.js";
 
@@ -71,6 +70,7 @@ export class Plan {
       fields.push(intAttribute(attribute.name, attribute.value));
     }
     for (const insert of fields) this.#append(node.message, insert);
+    this.#note(scope, node, name);
     this.#asked.set(node, name);
     return name;
   }
@@ -79,14 +79,22 @@ export class Plan {
   #askCopy(scope: Scope, node: Node, index: number, attribute?: { name: string; value: number }): string {
     const b = this.builder(scope);
     const name = b.fresh();
-    const attributes = [...node.attributes.values()]
+    const attributes: Uint8Array[] = [...node.attributes.values()]
       .filter((a) => a.name !== attribute?.name)
       .map((a) => this.model.source.read(a.at, a.to).slice());
     if (attribute) attributes.push(intAttribute(attribute.name, attribute.value));
     const outputs = [b.fresh(), ...Array.from({ length: index - 1 }, () => b.fresh()), name];
     b.named(node.op, node.inputs, outputs, attributes, node.domain);
+    this.#note(scope, node, name);
     this.#asked.set(node, name);
     return name;
+  }
+
+  /** onnxruntime cannot infer the type of every optional result: it is that of the queries. */
+  #note(scope: Scope, node: Node, name: string): void {
+    const type = scope.value(node.inputs[0]!).type || FLOAT;
+    const axes = [0, 1, 2, 3].map((i) => `${name}.${i}`);
+    this.#append(scope.graph.message, noteField(name, type, axes));
   }
 
   #append(inside: Edit["inside"], insert: Uint8Array): void {

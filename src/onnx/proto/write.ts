@@ -57,11 +57,20 @@ export function nodeField({ op, domain, name, inputs, outputs, attributes = [] }
 
 /** A graph output as a field of a graph. An axis without a length has a name. */
 export function outputField(name: string, type: number, shape: readonly Dimension[]): Uint8Array {
+  return valueField(12, name, type, shape);
+}
+
+/** What a graph says of an inner value, as a field of a graph. */
+export function noteField(name: string, type: number, shape: readonly Dimension[]): Uint8Array {
+  return valueField(13, name, type, shape);
+}
+
+function valueField(field: number, name: string, type: number, shape: readonly Dimension[]): Uint8Array {
   const dims = shape.map((d) =>
     messageField(1, d === undefined ? [] : [typeof d === "number" ? intField(1, d) : textField(2, d)]),
   );
   const tensor = messageField(1, [intField(1, type), messageField(2, dims)]);
-  return messageField(12, [textField(1, name), messageField(2, [tensor])]);
+  return messageField(field, [textField(1, name), messageField(2, [tensor])]);
 }
 
 /** An operator-set import as a field of a model. */

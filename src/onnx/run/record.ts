@@ -156,7 +156,7 @@ function ruleOf(
     const row = bias.subarray(r * Tk, (r + 1) * Tk);
     const sees = (x: number): boolean => x > masked;
     const from = row.findIndex(sees);
-    first[r] = from < 0 ? 0 : from;
+    first[r] = Math.max(from, 0);
     end[r] = from < 0 ? 0 : row.findLastIndex(sees) + 1;
     empty[r] = from < 0 ? 1 : 0;
     for (let j = first[r]!; j < end[r]!; j++) {
