@@ -20,7 +20,10 @@ function operands(L: number, Lk = L): [q: Tensor, k: Tensor, v: Tensor] {
 /** Keys before `lengths[b]`, with a hole at 1, are real. */
 const padding = (L: number) => {
   const real = (b: number, j: number) => j !== 1 && j < L - b;
-  return { real, keyPadding: Array.from({ length: 2 }, (_, b) => Array.from({ length: L }, (_, j) => Number(real(b, j)))) };
+  return {
+    real,
+    keyPadding: Array.from({ length: 2 }, (_, b) => Array.from({ length: L }, (_, j) => Number(real(b, j)))),
+  };
 };
 
 /** A mechanism equals exact attention under its mask, with and without padding, for any length and option drawn. */
@@ -40,7 +43,12 @@ function equals<O>(
           const given = { ...drawn, ...(causal !== undefined && { causal }) };
           const pattern = sees(given, L);
           const got = run(q, k, v, { ...given, ...(padded && { keyPadding }) });
-          const want = masked(q, k, v, (i, j, h, b) => (!causal || j <= i) && (!padded || real(b, j)) && pattern(i, j, h, b));
+          const want = masked(
+            q,
+            k,
+            v,
+            (i, j, h, b) => (!causal || j <= i) && (!padded || real(b, j)) && pattern(i, j, h, b),
+          );
           expect(distance(got, want)).toBeLessThanOrEqual(tolerance);
         }),
       ),
@@ -79,7 +87,10 @@ function equals<O>(
       const [drawn] = fc.sample(options, { numRuns: 1, seed: 7 });
       const x = normal(9, 1, 1, 11, 6);
       const whole = run(x, x, x, drawn!);
-      for (const shape of [[11, 6], [1, 11, 6]]) {
+      for (const shape of [
+        [11, 6],
+        [1, 11, 6],
+      ]) {
         const y = x.reshape(shape);
         const out = run(y, y, y, drawn!);
         expect(out.shape).toEqual(shape);
@@ -96,13 +107,21 @@ describe("slidingWindow", () => {
     withOperations(float32, () => {
       const [q, k, v] = operands(9);
       const all = { window: { left: 8, right: 8 } };
-      expect(distance(slidingWindow(q, k, v, all), masked(q, k, v, () => true))).toBeLessThanOrEqual(tolerance);
+      expect(
+        distance(
+          slidingWindow(q, k, v, all),
+          masked(q, k, v, () => true),
+        ),
+      ).toBeLessThanOrEqual(tolerance);
     }));
   test("fewer queries than keys are the last ones; upper-left makes them the first", () =>
     withOperations(float32, () => {
       const [q, k, v] = [operands(4)[0], ...operands(9).slice(1)] as [Tensor, Tensor, Tensor];
       const window = { left: 2, right: 0 };
-      for (const [causal, offset] of [[true, 5], ["upper-left", 0]] as const) {
+      for (const [causal, offset] of [
+        [true, 5],
+        ["upper-left", 0],
+      ] as const) {
         const want = masked(q, k, v, (i, j) => j <= i + offset && j >= i + offset - 2);
         expect(distance(slidingWindow(q, k, v, { window, causal }), want)).toBeLessThanOrEqual(tolerance);
       }
@@ -116,14 +135,21 @@ describe("strided", () => {
   test("a stride of the whole length is exact attention", () =>
     withOperations(float32, () => {
       const [q, k, v] = operands(9);
-      expect(distance(strided(q, k, v, { stride: 9 }), masked(q, k, v, () => true))).toBeLessThanOrEqual(tolerance);
+      expect(
+        distance(
+          strided(q, k, v, { stride: 9 }),
+          masked(q, k, v, () => true),
+        ),
+      ).toBeLessThanOrEqual(tolerance);
     }));
 });
 
 describe("fixed", () => {
-  const blocks = fc.integer({ min: 1, max: 7 }).chain((blockSize) =>
-    fc.record({ blockSize: fc.constant(blockSize), summary: fc.integer({ min: 1, max: blockSize }) }),
-  );
+  const blocks = fc
+    .integer({ min: 1, max: 7 })
+    .chain((blockSize) =>
+      fc.record({ blockSize: fc.constant(blockSize), summary: fc.integer({ min: 1, max: blockSize }) }),
+    );
   equals(fixed, blocks, (o) => (i, j) => {
     const sameBlock = Math.floor(i / o.blockSize) === Math.floor(j / o.blockSize);
     return sameBlock || j % o.blockSize >= o.blockSize - o.summary;
@@ -150,24 +176,41 @@ describe("longformer", () => {
   });
 
   const globals = [[0, 5], [3]]; // per batch item
-  test.each([false, true])("global tokens see all and are seen by all, once, with projections of their own; causal %s", (causal) =>
-    withOperations(float32, () => {
-      const [q, k, v] = operands(12);
-      const own = { globalQuery: normal(4, 2, 4, 12, 6), globalKey: normal(5, 2, 2, 12, 6), globalValue: normal(6, 2, 2, 12, 5) };
-      const got = longformer(q, k, v, { window: { left: 2, right: 1 }, globalTokens: globals, causal, ...own });
-      const order = (i: number, j: number) => !causal || j <= i;
-      const isGlobal = (b: number, i: number) => globals[b]!.includes(i);
-      const near = (i: number, j: number) => j >= i - 2 && j <= i + 1;
-      const plain = masked(q, k, v, (i, j, _, b) => order(i, j) && !isGlobal(b, i) && (near(i, j) || isGlobal(b, j)));
-      const all = masked(own.globalQuery, own.globalKey, own.globalValue, (i, j, _, b) => order(i, j) && isGlobal(b, i));
-      for (let n = 0; n < plain.size; n++) plain.data[n]! += all.data[n]!; // each row is zeros in one of the two
-      expect(distance(got, plain)).toBeLessThanOrEqual(tolerance);
-    }));
+  test.each([false, true])(
+    "global tokens see all and are seen by all, once, with projections of their own; causal %s",
+    (causal) =>
+      withOperations(float32, () => {
+        const [q, k, v] = operands(12);
+        const own = {
+          globalQuery: normal(4, 2, 4, 12, 6),
+          globalKey: normal(5, 2, 2, 12, 6),
+          globalValue: normal(6, 2, 2, 12, 5),
+        };
+        const got = longformer(q, k, v, { window: { left: 2, right: 1 }, globalTokens: globals, causal, ...own });
+        const order = (i: number, j: number) => !causal || j <= i;
+        const isGlobal = (b: number, i: number) => globals[b]!.includes(i);
+        const near = (i: number, j: number) => j >= i - 2 && j <= i + 1;
+        const plain = masked(q, k, v, (i, j, _, b) => order(i, j) && !isGlobal(b, i) && (near(i, j) || isGlobal(b, j)));
+        const all = masked(
+          own.globalQuery,
+          own.globalKey,
+          own.globalValue,
+          (i, j, _, b) => order(i, j) && isGlobal(b, i),
+        );
+        for (let n = 0; n < plain.size; n++) plain.data[n]! += all.data[n]!; // each row is zeros in one of the two
+        expect(distance(got, plain)).toBeLessThanOrEqual(tolerance);
+      }),
+  );
   test("every token global is exact attention", () =>
     withOperations(float32, () => {
       const [q, k, v] = operands(6);
       const out = longformer(q, k, v, { window: 0, globalTokens: [0, 1, 2, 3, 4, 5] });
-      expect(distance(out, masked(q, k, v, () => true))).toBeLessThanOrEqual(tolerance);
+      expect(
+        distance(
+          out,
+          masked(q, k, v, () => true),
+        ),
+      ).toBeLessThanOrEqual(tolerance);
     }));
 });
 
@@ -193,7 +236,9 @@ describe("bigBird", () => {
       const row = 4; // in a middle block of the first head
       const raw = Array.from({ length: 10 }, (_, j) => map.data[row * 10 + j]! * (j < 2 ? 3 : 1));
       const sum = raw.reduce((a, b) => a + b, 0);
-      raw.forEach((w, j) => void expect(Math.abs(counted.data[row * 10 + j]! - w / sum)).toBeLessThanOrEqual(tolerance));
+      raw.forEach(
+        (w, j) => void expect(Math.abs(counted.data[row * 10 + j]! - w / sum)).toBeLessThanOrEqual(tolerance),
+      );
     }));
   test("drawn blocks are others than the pattern's, the same for the same seed", () =>
     withOperations(float32, () => {
@@ -232,7 +277,11 @@ describe("streaming", () => {
       const out = streaming(q, k, v, { sinks, window, rotary: { base: 100 } });
       const kept = [0, 1, 11, 12, 13, 14, 15]; // rows of the cache when token 15 is read, at positions 0 … 6
       const rows = (x: Tensor) => pick(x, kept);
-      const cache = streaming(pick(q, Array(7).fill(i)), rows(k), rows(v), { sinks: 0, window: 7, rotary: { base: 100 } });
+      const cache = streaming(pick(q, new Array<number>(7).fill(i)), rows(k), rows(v), {
+        sinks: 0,
+        window: 7,
+        rotary: { base: 100 },
+      });
       expect(distance(pick(out, [i]), pick(cache, [6]))).toBeLessThanOrEqual(tolerance);
     }));
 });
@@ -250,7 +299,8 @@ describe("topKBlocks", () => {
             let s = 0;
             const to = Math.min(22, block * 4 + 4);
             for (let j = block * 4; j < to; j++) {
-              for (let d = 0; d < 6; d++) s += (q.data[(h * 22 + i) * 6 + d]! * k.data[(h * 22 + j) * 6 + d]!) / (to - block * 4);
+              for (let d = 0; d < 6; d++)
+                s += (q.data[(h * 22 + i) * 6 + d]! * k.data[(h * 22 + j) * 6 + d]!) / (to - block * 4);
             }
             return s;
           };

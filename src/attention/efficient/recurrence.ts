@@ -52,7 +52,7 @@ export function chunked(given: Recurrence, chunk: number): Outcome {
   const o = ops();
   const [N, L, D] = given.q.shape as [number, number, number];
   const Dv = given.v.shape[2]!;
-  const c = Math.min(fitting(given.decay, chunk), L);
+  const c = fitting(given.decay, Math.min(chunk, L));
   const n = Math.ceil(L / c);
   const chunks = (x: Tensor) => o.reshape(padTokens(x, n * c), [N * n, c, x.shape[2]!]);
   const [q, k, v] = [chunks(given.q), chunks(given.k), chunks(given.v)];

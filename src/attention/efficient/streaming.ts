@@ -57,9 +57,7 @@ export const streaming = mechanism<StreamingOptions>("streaming", (p, options) =
   const far = intervals(p.queries, p.keys, (i) => [0, Math.min(sinks, at(i) + 1)]);
   const turn = options.rotary && turner(p, options.rotary);
   const k = turn ? turn(p.k, (j) => j) : p.k;
-  const [qNear, qFar] = turn
-    ? [turn(p.q, at), turn(p.q, (i) => Math.min(at(i), sinks + rolling - 1))]
-    : [p.q, p.q];
+  const [qNear, qFar] = turn ? [turn(p.q, at), turn(p.q, (i) => Math.min(at(i), sinks + rolling - 1))] : [p.q, p.q];
   const parts = [attend(qNear, k, p.v, p.scale, without(near, p.keyMask, p.keys))];
   if (sinks > 0) parts.push(attend(qFar, k, p.v, p.scale, without(far, p.keyMask, p.keys)));
   return merge(parts);
@@ -78,7 +76,10 @@ function turner(p: Problem, { base = 10000, dim = p.headDim, interleaved = false
   const half = dim / 2;
   const angle = (n: number) => Math.floor(n / half) * base ** (-(n % half) / half);
   const table = (f: (x: number) => number) =>
-    tensor(Float32Array.from({ length: p.keys * half }, (_, n) => f(angle(n))), [p.keys, half]);
+    tensor(
+      Float32Array.from({ length: p.keys * half }, (_, n) => f(angle(n))),
+      [p.keys, half],
+    );
   const [cos, sin] = [table(Math.cos), table(Math.sin)];
   return (x: Tensor, position: (row: number) => number): Tensor => {
     const [B, H, L, D] = x.shape as [number, number, number, number];

@@ -22,7 +22,12 @@ export function masked(
   const Lk = k.shape[2]!;
   const data = new Uint8Array(B * H * Lq * Lk);
   for (let n = 0; n < data.length; n++) {
-    const [j, i, h, b] = [n % Lk, Math.floor(n / Lk) % Lq, Math.floor(n / (Lk * Lq)) % H, Math.floor(n / (Lk * Lq * H))];
+    const [j, i, h, b] = [
+      n % Lk,
+      Math.floor(n / Lk) % Lq,
+      Math.floor(n / (Lk * Lq)) % H,
+      Math.floor(n / (Lk * Lq * H)),
+    ];
     if (sees(i, j, h, b)) data[n] = 1;
   }
   const rule = intervals(Lq, Lk, () => [0, Lk]);
