@@ -1,0 +1,248 @@
+/** @file Draws a scene on a 2D canvas. */
+import type { Transform } from "../state/choice.js";
+import type { Cells, Scene, Target } from "../scene/scene.js";
+import { shortWeight } from "../scene/tokens.js";
+import { colourAt, headStyle, inkOn, type Mode, position, type Ramp, css } from "./colour.js";
+
+export interface Look {
+  mode: Mode;
+  ramp: Ramp;
+  /** Values are −1…1 and 0 is in the middle of the ramp. */
+  signed?: boolean;
+  transform: Transform;
+  font: string;
+  ink: string;
+  soft: string;
+  query: string;
+  key: string;
+  surface: string;
+  hatch: string;
+  /** Where the cursor and the pointer are. */
+  cursor?: Target | undefined;
+  /** Print weights into cells that have room. */
+  numbers?: boolean;
+}
+
+/** Colours a grid, one pixel a cell, kept until the look changes. */
+const painted = new WeakMap<Float32Array, { key: string; canvas: HTMLCanvasElement | OffscreenCanvas }>();
+
+export function cellImage(
+  cells: Pick<Cells, "rows" | "columns" | "values">,
+  look: Look,
+): HTMLCanvasElement | OffscreenCanvas {
+  const key = `${look.mode}.${look.transform}.${look.signed}.${look.ramp[300]}.${look.ramp[600]}`;
+  const had = painted.get(cells.values);
+  if (had?.key === key) return had.canvas;
+  const { rows, columns } = cells;
+  const canvas = had?.canvas ?? newCanvas(columns, rows);
+  const g = canvas.getContext("2d") as CanvasRenderingContext2D;
+  g.putImageData(new ImageData(cellPixels(cells, look), columns, rows), 0, 0);
+  painted.set(cells.values, { key, canvas });
+  return canvas;
+}
+
+/** RGBA of each cell; a pair that may not attend is transparent. */
+export function cellPixels(
+  { rows, columns, values }: Pick<Cells, "rows" | "columns" | "values">,
+  look: Pick<Look, "ramp" | "transform" | "signed">,
+): Uint8ClampedArray<ArrayBuffer> {
+  const out = new Uint8ClampedArray(rows * columns * 4);
+  const shown = look.transform === "rank" && !look.signed ? ranks(values, rows, columns) : values;
+  for (let n = 0; n < rows * columns; n++) {
+    const w = shown[n]!;
+    if (w !== w) continue;
+    const t = look.signed ? (w + 1) / 2 : look.transform === "rank" ? w : position(w, look.transform);
+    const at = Math.round(Math.min(1, Math.max(0, t)) * 255) * 3;
+    out[n * 4] = look.ramp[at]!;
+    out[n * 4 + 1] = look.ramp[at + 1]!;
+    out[n * 4 + 2] = look.ramp[at + 2]!;
+    out[n * 4 + 3] = 255;
+  }
+  return out;
+}
+
+/** Each weight as its rank in its row: the largest 1, the smallest near 0; equal weights share a rank. */
+export function ranks(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length).fill(Number.NaN);
+  for (let i = 0; i < rows; i++) {
+    const row = values.subarray(i * columns, (i + 1) * columns);
+    const order = [...row].filter((w) => w === w).sort((a, b) => a - b);
+    const place = new Map<number, number>();
+    order.forEach((w, n) => { place.set(w, (n + 1) / order.length); }); // biome-ignore format: one line
+    row.forEach((w, j) => { if (w === w) out[i * columns + j] = place.get(w)!; }); // biome-ignore format: one line
+  }
+  return out;
+}
+
+function newCanvas(width: number, height: number): HTMLCanvasElement | OffscreenCanvas {
+  if (typeof OffscreenCanvas !== "undefined") return new OffscreenCanvas(Math.max(1, width), Math.max(1, height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, width);
+  canvas.height = Math.max(1, height);
+  return canvas;
+}
+
+export function drawScene(
+  g: CanvasRenderingContext2D,
+  scene: Scene,
+  look: Look,
+  options: { cells?: boolean } = {},
+): void {
+  g.clearRect(0, 0, scene.width, scene.height);
+  if (scene.map) drawMap(g, scene, look, options.cells ?? true);
+  if (scene.lines.length > 0) drawLines(g, scene, look);
+  drawLabels(g, scene, look);
+}
+
+function drawMap(g: CanvasRenderingContext2D, scene: Scene, look: Look, withCells: boolean): void {
+  const { plot, map } = scene;
+  g.save();
+  g.beginPath();
+  g.rect(plot.x, plot.y, plot.width, plot.height);
+  g.clip();
+  if (withCells) {
+    hatch(g, scene, look);
+    g.imageSmoothingEnabled = false;
+    for (const c of scene.cells) {
+      if (c.rows * c.columns === 0) continue;
+      g.drawImage(cellImage(c, look) as CanvasImageSource, c.x, c.y, c.columns * c.cell, c.rows * c.cell);
+    }
+  }
+  if (map && map.zoom >= 16) grid(g, scene, look);
+  if (look.numbers && map && map.zoom >= 30) numbers(g, scene, look);
+  g.restore();
+  cross(g, scene, look);
+}
+
+/** Pairs that may not attend: fine slanted lines under the cells. */
+function hatch(g: CanvasRenderingContext2D, { plot }: Scene, look: Look): void {
+  g.strokeStyle = look.hatch;
+  g.lineWidth = 1;
+  g.beginPath();
+  for (let d = -plot.height; d < plot.width; d += 6) {
+    g.moveTo(plot.x + d, plot.y + plot.height);
+    g.lineTo(plot.x + d + plot.height, plot.y);
+  }
+  g.stroke();
+}
+
+function grid(g: CanvasRenderingContext2D, { plot, map }: Scene, look: Look): void {
+  const { x, y, zoom, rows, columns } = map!;
+  g.strokeStyle = look.surface;
+  g.lineWidth = 1;
+  g.beginPath();
+  for (let c = 0; c <= columns; c++) {
+    const at = Math.round(x + c * zoom) + 0.5;
+    if (at < plot.x - 1 || at > plot.x + plot.width + 1) continue;
+    g.moveTo(at, plot.y);
+    g.lineTo(at, plot.y + plot.height);
+  }
+  for (let r = 0; r <= rows; r++) {
+    const at = Math.round(y + r * zoom) + 0.5;
+    if (at < plot.y - 1 || at > plot.y + plot.height + 1) continue;
+    g.moveTo(plot.x, at);
+    g.lineTo(plot.x + plot.width, at);
+  }
+  g.stroke();
+}
+
+function numbers(g: CanvasRenderingContext2D, scene: Scene, look: Look): void {
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  g.font = `11px ${look.font}`;
+  for (const c of scene.cells) {
+    for (let r = 0; r < c.rows; r++) {
+      for (let k = 0; k < c.columns; k++) {
+        const w = c.values[r * c.columns + k]!;
+        const text = look.signed ? (Math.abs(w) < 0.005 ? "" : w.toFixed(2).replace("0.", ".")) : shortWeight(w);
+        if (!text) continue;
+        g.fillStyle = inkOn(
+          colourAt(look.ramp, look.signed ? (w + 1) / 2 : position(w, look.transform === "log" ? "log" : "linear")),
+        );
+        g.fillText(text, c.x + (k + 0.5) * c.cell, c.y + (r + 0.5) * c.cell + 0.5);
+      }
+    }
+  }
+}
+
+/** The chosen row and column framed, the cell between them ringed. */
+function cross(g: CanvasRenderingContext2D, { plot, map }: Scene, look: Look): void {
+  const { query = -1, key = -1 } = look.cursor ?? {};
+  if (!map) return;
+  const [x, y] = [map.x + key * map.zoom, map.y + query * map.zoom];
+  const z = Math.max(map.zoom, 3);
+  g.save();
+  g.beginPath();
+  g.rect(plot.x - 2, plot.y - 2, plot.width + 4, plot.height + 4);
+  g.clip();
+  g.lineWidth = 1.5;
+  if (query >= 0) {
+    g.strokeStyle = look.query;
+    g.strokeRect(plot.x - 0.75, y - 0.75, plot.width + 1.5, z + 1.5);
+  }
+  if (key >= 0) {
+    g.strokeStyle = look.key;
+    g.strokeRect(x - 0.75, plot.y - 0.75, z + 1.5, plot.height + 1.5);
+  }
+  if (query >= 0 && key >= 0) {
+    g.lineWidth = 3;
+    g.strokeStyle = look.surface;
+    g.strokeRect(x - 1, y - 1, z + 2, z + 2);
+    g.lineWidth = 2;
+    g.strokeStyle = look.ink;
+    g.strokeRect(x - 1, y - 1, z + 2, z + 2);
+  }
+  g.restore();
+}
+
+function drawLines(g: CanvasRenderingContext2D, scene: Scene, look: Look): void {
+  const { query, key, head } = look.cursor ?? {};
+  const some = query !== undefined || key !== undefined;
+  const ordered = scene.lines.length < 4000 ? [...scene.lines].sort((a, b) => a.weight - b.weight) : scene.lines;
+  for (const l of ordered) {
+    const chosen =
+      (query === undefined || l.query === query) &&
+      (key === undefined || l.key === key) &&
+      (head === undefined || l.head === head);
+    if (some && !chosen) continue;
+    line(g, l, look, 0.12 + 0.88 * Math.sqrt(l.weight));
+  }
+  if (some) for (const l of ordered) if (l.query !== query && l.key !== key) line(g, l, look, 0.05 + 0.06 * l.weight);
+  g.globalAlpha = 1;
+  g.setLineDash([]);
+}
+
+function line(g: CanvasRenderingContext2D, l: Scene["lines"][number], look: Look, alpha: number): void {
+  const { colour, dash } = headStyle(l.head, look.mode);
+  const middle = (l.x1 + l.x2) / 2;
+  g.globalAlpha = Math.min(1, alpha);
+  g.strokeStyle = colour;
+  g.setLineDash(dash);
+  g.lineWidth = 0.75 + 3.25 * l.weight;
+  g.beginPath();
+  g.moveTo(l.x1, l.y1);
+  g.bezierCurveTo(middle, l.y1, middle, l.y2, l.x2, l.y2);
+  g.stroke();
+}
+
+function drawLabels(g: CanvasRenderingContext2D, scene: Scene, look: Look): void {
+  const { query, key } = look.cursor ?? {};
+  g.textBaseline = "middle";
+  for (const l of scene.labels) {
+    const on = (l.side === "query" && l.target?.query === query) || (l.side === "key" && l.target?.key === key);
+    const tone = on ? (l.side as "query" | "key") : l.tone;
+    g.fillStyle = look[tone];
+    g.font = `${on || l.bold ? "600 " : ""}${l.size}px ${look.font}`;
+    g.textAlign = l.align;
+    if (!l.upright) g.fillText(l.text, l.x, l.y);
+    else {
+      g.save();
+      g.translate(l.x, l.y);
+      g.rotate(-Math.PI / 2);
+      g.fillText(l.text, 0, 0);
+      g.restore();
+    }
+  }
+}
+
+export { css };

@@ -1,0 +1,124 @@
+/**
+ * @file A picture as data: where every cell, line and label sits and what it stands for. Drawing (canvas, WebGL, SVG), the
+ * hit test, the keyboard and the exports all read this one description and nothing else. Units are CSS pixels.
+ */
+
+/** What a mark stands for. */
+export interface Target {
+  query?: number;
+  key?: number;
+  head?: number;
+}
+
+/** A grid of weights; NaN = may not attend. Cell (r, c) covers `step` tokens each way from (row0 + r·step, column0 + c·step). */
+export interface Cells {
+  x: number;
+  y: number;
+  /** Pixels a cell. */
+  cell: number;
+  rows: number;
+  columns: number;
+  values: Float32Array;
+  row0: number;
+  column0: number;
+  step: number;
+}
+
+/** A curve from a query to a key. */
+export interface Line {
+  x1: number;
+  y1: number;
+  x2: number;
+  y2: number;
+  weight: number;
+  head: number;
+  query: number;
+  key: number;
+}
+
+export type Tone = "ink" | "soft" | "query" | "key";
+
+export interface Label {
+  x: number;
+  y: number;
+  text: string;
+  align: "left" | "right" | "center";
+  size: number;
+  tone: Tone;
+  /** Written upwards. */
+  upright?: boolean;
+  bold?: boolean;
+  /** Room it takes along its line, for the hit test. */
+  length: number;
+  target?: Target;
+  /** Which side of the map this token is on. */
+  side?: "query" | "key";
+}
+
+/** The window cells are clipped to. */
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface Scene {
+  width: number;
+  height: number;
+  /** One sentence, for a reader who cannot see it. */
+  says: string;
+  plot: Box;
+  cells: Cells[];
+  lines: Line[];
+  labels: Label[];
+  /** Token (0, 0) in pixels and pixels a token, where the scene is a map. */
+  map?: { x: number; y: number; zoom: number; rows: number; columns: number };
+}
+
+/** How wide a text prints, in pixels. */
+export type Measure = (text: string, size: number) => number;
+
+/** What is at a point: a cell of a map, a label, else the nearest line within reach. */
+export function hit(scene: Scene, x: number, y: number): (Target & { side?: "query" | "key" }) | undefined {
+  const { plot, map } = scene;
+  const inside = x >= plot.x && x < plot.x + plot.width && y >= plot.y && y < plot.y + plot.height;
+  if (map && inside) {
+    const query = Math.floor((y - map.y) / map.zoom);
+    const key = Math.floor((x - map.x) / map.zoom);
+    if (query >= 0 && key >= 0 && query < map.rows && key < map.columns) return { query, key };
+  }
+  for (const l of scene.labels) {
+    if (!l.target) continue;
+    const [dx, dy] = [x - l.x, y - l.y];
+    const along = l.upright ? -dy : l.align === "left" ? dx : l.align === "right" ? -dx : dx + l.length / 2;
+    const across = l.upright ? Math.abs(dx) : Math.abs(dy);
+    if (along >= -4 && along <= l.length + 4 && across <= l.size * 0.85)
+      return { ...l.target, ...(l.side && { side: l.side }) };
+  }
+  let best: Line | undefined;
+  let nearest = 6;
+  for (const line of scene.lines) {
+    if (x < line.x1 || x > line.x2) continue;
+    const d = Math.abs(curveAt(line, x) - y);
+    if (d < nearest || (d === nearest && best && line.weight > best.weight)) {
+      nearest = d;
+      best = line;
+    }
+  }
+  return best && { query: best.query, key: best.key, head: best.head };
+}
+
+/** Height of a line's curve at x: a cubic with both handles at half way, whose x(t) = x1 + w·(1.5t(1−t)² + 1.5t²(1−t) + t³). */
+export function curveAt({ x1, y1, x2, y2 }: Pick<Line, "x1" | "y1" | "x2" | "y2">, x: number): number {
+  const u = (x - x1) / (x2 - x1);
+  let [low, high] = [0, 1];
+  for (let n = 0; n < 20; n++) {
+    const t = (low + high) / 2;
+    const s = 1 - t;
+    if (1.5 * t * s * s + 1.5 * t * t * s + t * t * t < u) low = t;
+    else high = t;
+  }
+  const t = (low + high) / 2;
+  return y1 + (y2 - y1) * (3 * t * t - 2 * t * t * t);
+}

@@ -1,0 +1,194 @@
+/**
+ * @file The explorer's server: the built page, the bundled model and the models named on the command line, to this machine
+ * only. It listens on a loopback address, answers only to a loopback Host (so that no other site's name can be pointed at
+ * it), reads and never writes, and knows three paths: the page, `/api/start`, `/models/<n>/<file>`.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { existsSync, statSync } from "node:fs";
+import { OptionError, UnavailableError } from "../../tensor/index.js";
+import { fileBelow, modelFile, modelFiles, sendFile } from "./files.js";
+import { safetyHeaders, sandboxPolicy } from "./headers.js";
+
+export interface ExplorerOptions {
+  /** Default 0: a free port. */
+  port?: number;
+  /** A loopback address. Default 127.0.0.1. */
+  host?: string;
+  /** Model folders and trace files to hand over, beside the bundled model. */
+  models?: string[];
+  /** The text to begin with. */
+  text?: string;
+  /** Where the built page is; default: beside the library. */
+  app?: string;
+  /** Where the bundled model is; default: the package's. */
+  bundled?: string;
+}
+
+export interface ExplorerServer {
+  /** The address to open, with the text and model asked for. */
+  url: string;
+  port: number;
+  close(): Promise<void>;
+}
+
+/** What the page asks first. */
+export interface StartAnswer {
+  models: {
+    id: string;
+    name: string;
+    base: string;
+    kind: "bundled" | "folder" | "trace";
+    files: { path: string; size: number }[];
+  }[];
+}
+
+export const isLoopback = (host: string): boolean => /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/i.test(host);
+
+const here = dirname(fileURLToPath(import.meta.url));
+/** The package's root, from src/explorer/server or dist/explorer/server. */
+const root = join(here, "../../..");
+
+/** Serves until `close` is called. @throws {OptionError} for a host that others could reach. */
+export async function serveExplorer(options: ExplorerOptions = {}): Promise<ExplorerServer> {
+  const { port = 0, host = "127.0.0.1", models = [], text } = options;
+  if (!isLoopback(host)) {
+    throw new OptionError({
+      where: "explore",
+      argument: "--host",
+      got: `is ${host}, which other machines could reach`,
+      expected: "a loopback address: 127.0.0.1, localhost or ::1",
+      fix: "leave --host out, and reach this machine through a tunnel: ssh -L 8080:127.0.0.1:8080 HOST",
+    });
+  }
+  const app =
+    options.app ??
+    [join(root, "dist/explorer/app"), join(here, "../app")].find(
+      (p) => existsSync(join(p, "index.html")) && !existsSync(join(p, "main.ts")),
+    );
+  if (!app || !existsSync(join(app, "index.html"))) {
+    throw new UnavailableError({ where: "explore", argument: "the page", got: "is not built", fix: "npm run build" });
+  }
+  const shared = shareable(options.bundled ?? join(root, "models/bundled"), models);
+  const server = createServer((request, response) => {
+    answer(request, response, app, shared).catch(() => {
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    });
+  });
+  await listening(server, port, host.replace(/^\[|\]$/g, ""));
+  const { port: taken } = server.address() as AddressInfo;
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  const hash = new URLSearchParams({ v: "1" });
+  if (text !== undefined) hash.set("text", text);
+  if (models.length > 0) hash.set("model", shared.find((m) => m.kind !== "bundled")!.id);
+  const asked = hash.size > 1 ? `#${hash}` : "";
+  return {
+    url: `http://${name}:${taken}/${asked}`,
+    port: taken,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+interface Shared {
+  id: string;
+  name: string;
+  kind: "bundled" | "folder" | "trace";
+  path: string;
+}
+
+function shareable(bundled: string, models: string[]): Shared[] {
+  const out: Shared[] = [];
+  if (existsSync(bundled)) out.push({ id: "bundled", name: "Bundled GPT", kind: "bundled", path: bundled });
+  models.forEach((path, n) => {
+    if (!existsSync(path)) {
+      throw new OptionError({
+        where: "explore",
+        argument: `MODEL "${path}"`,
+        got: "is not there",
+        expected: "a model folder, a .gguf file or a trace file",
+        fix: "check the path; qkv get MODEL fetches one from the hub",
+      });
+    }
+    const file = statSync(path).isFile();
+    out.push({
+      id: `model-${n + 1}`,
+      name: basename(path),
+      kind: file && !path.endsWith(".gguf") ? "trace" : "folder",
+      path,
+    });
+  });
+  return out;
+}
+
+function listening(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EADDRINUSE" && error.code !== "EACCES") return reject(error);
+      reject(
+        new OptionError({
+          where: "explore",
+          argument: "--port",
+          got: `${port} is ${error.code === "EACCES" ? "not allowed" : "in use"}`,
+          expected: "a free port",
+          fix: "leave --port out: a free one is taken",
+        }),
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  app: string,
+  shared: Shared[],
+): Promise<void> {
+  for (const [name, value] of Object.entries(safetyHeaders)) response.setHeader(name, value);
+  const refuse = (status: number): void => {
+    response.writeHead(status, { "Content-Type": "text/plain" }).end(`${status}\n`);
+  };
+  const host = (request.headers.host ?? "").replace(/:\d+$/, "");
+  if (!isLoopback(host)) return refuse(403);
+  if (request.method !== "GET" && request.method !== "HEAD") return refuse(405);
+  const path = (request.url ?? "/").split(/[?#]/)[0]!;
+  if (path === "/api/start") {
+    response.writeHead(200, { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" });
+    response.end(request.method === "HEAD" ? "" : JSON.stringify(await startAnswer(shared)));
+    return;
+  }
+  const model = /^\/models\/([\w-]+)\/(.+)$/.exec(path);
+  if (model) {
+    const found = shared.find((m) => m.id === model[1]);
+    const file = found && (await sharedFile(found, model[2]!));
+    return file ? sendFile(request, response, file, "no-cache") : refuse(404);
+  }
+  const file = await fileBelow(app, path === "/" ? "index.html" : path.slice(1));
+  if (!file) return refuse(404);
+  if (/sandbox[\w-]*\.js$/.test(file)) response.setHeader("Content-Security-Policy", sandboxPolicy);
+  const named = /-[\w-]{8}\.\w+$/.test(file); // a name with a hash never changes its content
+  return sendFile(request, response, file, named ? "public, max-age=31536000, immutable" : "no-cache");
+}
+
+async function sharedFile(model: Shared, path: string): Promise<string | undefined> {
+  if (statSync(model.path).isFile()) return decodeURIComponent(path) === basename(model.path) ? model.path : undefined;
+  return modelFile(model.path, path);
+}
+
+async function startAnswer(shared: Shared[]): Promise<StartAnswer> {
+  const models: StartAnswer["models"] = [];
+  for (const { id, name, kind, path } of shared) {
+    const info = statSync(path, { throwIfNoEntry: false });
+    if (!info) continue;
+    const files = info.isFile() ? [{ path: basename(path), size: info.size }] : await modelFiles(path);
+    models.push({ id, name, base: `/models/${id}/`, kind, files });
+  }
+  return { models };
+}

@@ -1,0 +1,64 @@
+/** @file The text box and, under it, what the model expects next: a click on a guess writes it down. */
+import { html, nothing, type TemplateResult } from "lit";
+import { percent, visible } from "../scene/tokens.js";
+import { define, View } from "./base.js";
+
+/** The run follows the typing after this many milliseconds without a key. */
+const pause = 220;
+
+class Entry extends View {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #typed: string | undefined;
+
+  render(): TemplateResult {
+    const { store } = this;
+    const { text } = store.choice.value;
+    const run = store.run.value;
+    const fixed = store.shown.value?.model.source === "trace";
+    const failed = run.state === "failed" ? run.message : "";
+    return html`<div class="entry">
+      <label class="entry-label" for="text">${fixed ? "The text of this trace" : "Type a text"}</label>
+      <textarea id="text" rows="1" spellcheck="false" autocomplete="off" dir="auto" ?readonly=${fixed}
+        .value=${this.#typed ?? (fixed ? store.shown.value!.text : text)} placeholder="A sentence, a paragraph, anything…"
+        aria-describedby="entry-note" @input=${this.#input}></textarea>
+      <div id="entry-note" class="entry-note" aria-live="polite">
+        ${failed ? html`<span class="error">${failed}</span>` : this.#guesses()}
+      </div>
+    </div>`;
+  }
+
+  #input = (event: Event): void => {
+    const area = event.target as HTMLTextAreaElement;
+    this.#typed = area.value;
+    this.#grow(area);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.write(area.value), pause);
+  };
+
+  write(text: string): void {
+    this.#typed = undefined;
+    this.store.change({ text, query: -1, key: -1, edits: [], camera: null });
+  }
+
+  #guesses(): TemplateResult | typeof nothing {
+    const run = this.store.shown.value;
+    if (!run?.next) return run && !run.hasLogits ? html`<span class="soft">${run.model.says}</span>` : nothing;
+    const append = (text: string): void => {
+      clearTimeout(this.#timer);
+      this.write((this.#typed ?? this.store.choice.value.text) + text);
+    };
+    return html`<span class="soft guess-lead">next</span>
+      ${run.next.slice(0, 8).map((g) => html`<button class="guess" ?disabled=${!run.model.runs} title="write it down" aria-label=${`next token “${visible(g.text)}”, probability ${percent(g.probability)}; write it down`} @click=${() => append(g.text)}><i .style=${`--share:${g.probability}`}></i><bdi>${visible(g.text) === " " ? "␣" : visible(g.text)}</bdi> <small>${percent(g.probability)}</small></button>`)}`;
+  }
+
+  #grow(area: HTMLTextAreaElement): void {
+    area.style.height = "auto";
+    area.style.height = `${Math.min(area.scrollHeight, 260)}px`;
+  }
+
+  protected override updated(): void {
+    const area = this.querySelector("textarea");
+    if (area) this.#grow(area);
+  }
+}
+define("qkv-entry", Entry);

@@ -1,0 +1,104 @@
+/**
+ * @file All heads at once, a row a layer: thumbnails pooled by maximum, so nothing strong is hidden. Small in the margin as
+ * the way to choose a head, large as a view of its own with each head's habit under it.
+ */
+import { html, nothing, type TemplateResult } from "lit";
+import { cellPixels } from "../draw/canvas.js";
+import { rampOf } from "../draw/colour.js";
+import type { Atlas, KindView } from "../engine/protocol.js";
+import { chooseHead, describeHead, headOf, layerOf, leading } from "../state/actions.js";
+import type { Loaded } from "../state/store.js";
+import { define, View } from "./base.js";
+import { waiting } from "./waiting.js";
+
+const short: Record<string, string> = {
+  previous: "previous", next: "next", self: "itself", first: "first", delimiter: "delimiters", local: "near",
+  duplicate: "repeats", induction: "induction", alignment: "aligned", broad: "broad",
+}; // biome-ignore format: a table
+
+class HeadsView extends View {
+  static override properties = { large: { type: Boolean } };
+  declare large: boolean;
+
+  render(): TemplateResult {
+    const { store } = this;
+    const k = store.kind.value;
+    const run = store.shown.value;
+    if (!k || !run)
+      return this.large
+        ? waiting(store.run.value, "Reading the text")
+        : html`<div class="grid-ghost" aria-hidden="true"></div>`;
+    const size = this.large ? 64 : 32;
+    const atlas = store.ask(`atlas ${run.id} ${k.kind} ${size}`, (onProgress) =>
+      store.engine.atlas({ run: run.id, kind: k.kind, size }, { onProgress }),
+    ).value;
+    const [layer, head] = [layerOf(store, k), headOf(store, k)];
+    const types = this.large ? store.types() : undefined;
+    return html`
+      ${this.large && atlas.state !== "ready" ? waiting(atlas, "Drawing every head") : nothing}
+      <div class="head-grid ${this.large ? "large" : ""}" .style=${`--heads:${k.heads}`} role="group" aria-label="Layers and heads">
+        ${this.large ? nothing : html`<span class="corner" aria-hidden="true"></span>${[...Array(k.heads).keys()].map((h) => html`<span class="head-name" aria-hidden="true">${h}</span>`)}`}
+        ${k.layers.map((l, row) => html`
+          <span class="layer-name" aria-hidden="true">${this.large ? `layer ${l}` : l}</span>
+          ${[...Array(k.heads).keys()].map((h) => {
+            const here = l === layer && h === head;
+            const habit = types?.state === "ready" ? leading(types.value, l, h) : undefined;
+            return html`<button class="thumb" aria-pressed=${here} tabindex=${here ? 0 : -1} data-row=${row} data-head=${h}
+              aria-label=${`layer ${l}, head ${h}${this.large ? `. ${describeHead(store, l, h)}` : ""}`} title=${`layer ${l}, head ${h}`}
+              @click=${() => chooseHead(store, l, h)} @dblclick=${() => store.change({ view: "map" }, "push")}
+              @keydown=${(e: KeyboardEvent) => this.#walk(e, row, h, k)}>
+              <canvas width=${size} height=${size} data-at=${row * k.heads + h} aria-hidden="true"></canvas>
+              ${this.large ? html`<span class="thumb-name"><b>${l}.${h}</b> ${habit ? short[habit.id] : ""}</span>` : nothing}
+            </button>`;
+          })}`)}
+      </div>
+      ${this.large ? nothing : html`<p class="grid-note">rows are layers, columns heads</p>`}`; // biome-ignore format: one template
+  }
+
+  /** Arrow keys walk the grid; the page's own arrows stay out of it. */
+  #walk(event: KeyboardEvent, row: number, head: number, k: KindView): void {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const to = [
+      Math.min(k.layers.length - 1, Math.max(0, row + step[0]!)),
+      Math.min(k.heads - 1, Math.max(0, head + step[1]!)),
+    ];
+    chooseHead(this.store, k.layers[to[0]!]!, to[1]!);
+    this.updateComplete.then(() =>
+      this.querySelector<HTMLElement>(`[data-row="${to[0]}"][data-head="${to[1]}"]`)?.focus(),
+    );
+  }
+
+  #drawn = "";
+  protected override updated(): void {
+    const { store } = this;
+    const run = store.shown.peek();
+    const k = store.kind.peek();
+    if (!run || !k) return;
+    const size = this.large ? 64 : 32;
+    const atlas = store
+      .ask(`atlas ${run.id} ${k.kind} ${size}`, () => store.engine.atlas({ run: run.id, kind: k.kind, size }))
+      .peek() as Loaded<Atlas>;
+    if (atlas.state !== "ready") return;
+    const { scale, transform } = store.choice.peek();
+    const mode = store.mode.peek();
+    const key = `${run.id} ${k.kind} ${scale} ${transform} ${mode} ${this.isConnected}`;
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    const look = { ramp: rampOf(scale, mode), transform, signed: false };
+    const [R, C] = [Math.min(size, k.queries), Math.min(size, k.keys)];
+    for (const canvas of this.querySelectorAll<HTMLCanvasElement>("canvas[data-at]")) {
+      const at = Number(canvas.dataset["at"]) * size * size;
+      const values = new Float32Array(R * C);
+      for (let r = 0; r < R; r++) values.set(atlas.value.values.subarray(at + r * size, at + r * size + C), r * C);
+      canvas.width = C;
+      canvas.height = R;
+      canvas
+        .getContext("2d")
+        ?.putImageData(new ImageData(cellPixels({ rows: R, columns: C, values }, look), C, R), 0, 0);
+    }
+  }
+}
+define("qkv-heads", HeadsView);

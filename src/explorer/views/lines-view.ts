@@ -1,0 +1,89 @@
+/** @file The head view: tokens on both sides, a curve for every weight worth drawing; one head or several. */
+import { html, type TemplateResult } from "lit";
+import { headStyle } from "../draw/colour.js";
+import { linesScene } from "../scene/lines.js";
+import { groupLabel, percent } from "../scene/tokens.js";
+import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
+import { define } from "./base.js";
+import { PictureView } from "./picture-view.js";
+import { waiting } from "./waiting.js";
+
+class LinesView extends PictureView {
+  render(): TemplateResult {
+    const { store } = this;
+    const k = store.kind.value;
+    const maps = store.maps();
+    if (!k) return waiting(store.run.value, "Reading the text");
+    if (!maps)
+      return html`<p class="empty">This text has ${k.queries.toLocaleString("en")} tokens: too many for lines. The Map view shows all of them.</p>`;
+    if (maps.state !== "ready") return waiting(maps, "Computing the layer");
+    const c = store.choice.value;
+    const heads = (c.heads.length > 0 ? c.heads : [headOf(store, k)]).filter((h) => h < maps.value.heads);
+    const focus = store.focus.value;
+    const query = groupAt(maps.value.rows, focus.query ?? (focus.key === undefined ? c.query : -1));
+    const key = groupAt(maps.value.columns, focus.key ?? -1);
+    const scene = linesScene({
+      rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
+      columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
+      values: maps.value.values,
+      heads,
+      least: c.least,
+      width: this.room,
+      measure: this.measure,
+      query,
+      says: `Lines from each token to the tokens it looks at, layer ${layerOf(store, k)}, ${heads.length === 1 ? `head ${heads[0]}` : `${heads.length} heads`}.`,
+    });
+    const cursor = {
+      ...(query >= 0 && { query }),
+      ...(key >= 0 && { key }),
+      ...(focus.head !== undefined && { head: focus.head }),
+    };
+    this.show(scene, { cursor });
+    return html`
+      <div class="tools">
+        <div class="chips" role="group" aria-label="Heads drawn">
+          <button class="chip" aria-pressed=${heads.length === maps.value.heads} @click=${() => store.change({ heads: heads.length === maps.value.heads ? [] : [...Array(maps.value.heads).keys()] }, "push")}>all heads</button>
+          ${[...Array(maps.value.heads).keys()].map((h) => {
+            const on = heads.includes(h);
+            const { colour, dash } = headStyle(h, store.mode.value);
+            return html`<button class="chip head-chip" aria-pressed=${on} aria-label="head ${h}" @click=${() => this.#toggle(heads, h)}>
+              <svg width="18" height="8" aria-hidden="true"><line x1="1" y1="4" x2="17" y2="4" stroke=${colour} stroke-width="3" stroke-dasharray=${dash.join(" ")}></line></svg>${h}</button>`;
+          })}
+        </div>
+        <label class="slider">draw weights from <input type="range" min="0" max="0.5" step="0.01" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output></label>
+      </div>
+      ${this.canvas(scene)}
+      <p class="legend">Left looks, right is looked at. ${scene.lines.length.toLocaleString("en")} lines carry ${percent(scene.drawn)} of the weight; thinner lines are smaller weights.</p>
+    `;
+  }
+
+  #toggle(heads: number[], h: number): void {
+    const next = heads.includes(h) ? heads.filter((x) => x !== h) : [...heads, h].sort((a, b) => a - b);
+    const only = next.length === 1 ? { head: next[0]!, heads: [] } : { heads: next };
+    if (next.length > 0) this.store.change(only, "push");
+  }
+
+  protected override chosen(at: { query?: number; key?: number }): void {
+    const maps = this.store.maps();
+    if (maps?.state !== "ready") return;
+    const c = this.store.choice.value;
+    chooseCell(
+      this.store,
+      this.token(maps.value.rows, at.query) ?? c.query,
+      this.token(maps.value.columns, at.key) ?? c.key,
+    );
+  }
+
+  protected override hovered(at: { query?: number; key?: number; head?: number } | undefined): void {
+    const maps = this.store.maps();
+    if (maps?.state !== "ready") return;
+    const query = this.token(maps.value.rows, at?.query);
+    const key = this.token(maps.value.columns, at?.key);
+    this.store.focus.value = {
+      ...(query !== undefined && { query }),
+      ...(key !== undefined && { key }),
+      ...(at?.head !== undefined && { head: at.head }),
+    };
+  }
+}
+define("qkv-lines-view", LinesView);

@@ -1,0 +1,69 @@
+/** @file The heatmap of one head: every weight in its cell, the exact number under the pointer and the cursor. */
+import { html, nothing, type TemplateResult } from "lit";
+import { heatmapScene } from "../scene/heatmap.js";
+import { groupLabel } from "../scene/tokens.js";
+import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
+import { define } from "./base.js";
+import { legend } from "./legend.js";
+import { PictureView } from "./picture-view.js";
+import { rowTable } from "./row-table.js";
+import { waiting } from "./waiting.js";
+
+class MapView extends PictureView {
+  render(): TemplateResult {
+    const { store } = this;
+    const k = store.kind.value;
+    const maps = store.maps();
+    if (!k) return waiting(store.run.value, "Reading the text");
+    if (!maps) return html`<qkv-tiles-view></qkv-tiles-view>`;
+    if (maps.state !== "ready") return waiting(maps, "Computing the layer");
+    const head = headOf(store, k);
+    const [R, C] = [maps.value.rows.length, maps.value.columns.length];
+    const values = this.#head(maps.value.values, head, R * C);
+    const scene = heatmapScene({
+      rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
+      columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
+      width: this.room,
+      height: Math.max(320, Math.min(innerHeight - 260, 900)),
+      camera: null,
+      measure: this.measure,
+      says: `Map of layer ${layerOf(store, k)}, head ${head}: a row a token that looks, a column a token looked at.`,
+      cells: [{ rows: R, columns: C, values, row0: 0, column0: 0, step: 1 }],
+    });
+    const c = store.choice.value;
+    const focus = store.focus.value;
+    const query = groupAt(maps.value.rows, focus.query ?? c.query);
+    const key = groupAt(maps.value.columns, focus.key ?? c.key);
+    this.show(scene, { cursor: { query, key } });
+    return html`${this.canvas(scene)} ${legend(store, k)} ${query >= 0 ? rowTable(k, maps.value, head, query, "Strongest keys of this row") : nothing}`;
+  }
+
+  #kept: { from: Float32Array; head: number; values: Float32Array } | undefined;
+  /** One head's numbers as an array of their own, the same one while it is the same head: its image is kept. */
+  #head(all: Float32Array, head: number, size: number): Float32Array {
+    if (this.#kept?.from !== all || this.#kept.head !== head) {
+      this.#kept = { from: all, head, values: all.subarray(head * size, (head + 1) * size) };
+    }
+    return this.#kept.values;
+  }
+
+  protected override hovered(at: { query?: number; key?: number } | undefined): void {
+    const maps = this.store.maps();
+    if (maps?.state !== "ready") return;
+    const query = this.token(maps.value.rows, at?.query);
+    const key = this.token(maps.value.columns, at?.key);
+    this.store.focus.value = { ...(query !== undefined && { query }), ...(key !== undefined && { key }) };
+  }
+
+  protected override chosen(at: { query?: number; key?: number }): void {
+    const maps = this.store.maps();
+    if (maps?.state !== "ready") return;
+    const c = this.store.choice.value;
+    chooseCell(
+      this.store,
+      this.token(maps.value.rows, at.query) ?? c.query,
+      this.token(maps.value.columns, at.key) ?? c.key,
+    );
+  }
+}
+define("qkv-map-view", MapView);

@@ -1,0 +1,125 @@
+/**
+ * @file The text itself: one token is asked (or many ask it), the others are shaded by the weight and carry the number.
+ * Real text in reading order, so it wraps, is selectable by screen readers and runs right to left where the text does.
+ */
+import { html, nothing, type TemplateResult } from "lit";
+import { colourAt, css, inkOn, position, rampOf } from "../draw/colour.js";
+import { groupLabel, shortWeight, weightText } from "../scene/tokens.js";
+import { chooseCell, groupAt, headOf } from "../state/actions.js";
+import type { KindView, LayerMaps } from "../engine/protocol.js";
+import { define, View } from "./base.js";
+import { waiting } from "./waiting.js";
+
+class TextView extends View {
+  render(): TemplateResult {
+    const k = this.store.kind.value;
+    const maps = this.store.maps();
+    if (!k) return waiting(this.store.run.value, "Reading the text");
+    if (!maps)
+      return html`<p class="empty">This text has ${k.queries.toLocaleString("en")} tokens: too many to shade one by one. The Map view shows all of them.</p>`;
+    if (maps.state !== "ready") return waiting(maps, "Computing the layer");
+    const reverse = this.store.choice.value.extra["direction"] === "in";
+    return html`
+      <div class="text-head">
+        <p class="lead" id="text-lead">${this.#lead(k, maps.value, reverse)}</p>
+        <div class="segments" role="group" aria-label="Direction">
+          <button aria-pressed=${!reverse} @click=${() => this.#turn("out")}>looks at</button>
+          <button aria-pressed=${reverse} @click=${() => this.#turn("in")}>is looked at by</button>
+        </div>
+      </div>
+      ${k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
+    `;
+  }
+
+  #turn(direction: "in" | "out"): void {
+    this.store.change({ extra: { ...this.store.choice.value.extra, direction } }, "push");
+  }
+
+  /** The token in question, as a group: hovered, chosen, or the last. */
+  #asked(maps: LayerMaps, reverse: boolean): number {
+    const { query, key } = this.store.choice.value;
+    const focus = this.store.focus.value;
+    const side = reverse ? maps.columns : maps.rows;
+    const hovered = reverse ? focus.key : focus.query;
+    const chosen = reverse ? key : query;
+    const at = groupAt(side, hovered ?? chosen);
+    return at >= 0 ? at : reverse ? 0 : side.length - 1;
+  }
+
+  #weights(k: KindView, maps: LayerMaps, asked: number, reverse: boolean): Float32Array {
+    const head = headOf(this.store, k);
+    const [R, C] = [maps.rows.length, maps.columns.length];
+    const map = maps.values.subarray(head * R * C, (head + 1) * R * C);
+    if (!reverse) return map.subarray(asked * C, (asked + 1) * C);
+    return Float32Array.from({ length: R }, (_, i) => map[i * C + asked]!);
+  }
+
+  #lead(k: KindView, maps: LayerMaps, reverse: boolean): TemplateResult {
+    const asked = this.#asked(maps, reverse);
+    const weights = this.#weights(k, maps, asked, reverse);
+    let best = -1;
+    weights.forEach((w, j) => { if (!Number.isNaN(w) && (best < 0 || w > weights[best]!)) best = j; }); // biome-ignore format: one line
+    const [askedTokens, askedGroups, others, otherGroups] = reverse
+      ? [k.columns, maps.columns, k.rows, maps.rows]
+      : [k.rows, maps.rows, k.columns, maps.columns];
+    if (best < 0 || !askedGroups[asked]) return html`This token may look at nothing.`;
+    const a = groupLabel(askedTokens, askedGroups[asked]!);
+    const b = groupLabel(others, otherGroups[best]!);
+    return reverse
+      ? html`<bdi class="key-word">${a}</bdi> is looked at most by <bdi class="query-word">${b}</bdi> <span class="figure">${weightText(weights[best]!)}</span>`
+      : html`<bdi class="query-word">${a}</bdi> looks most at <bdi class="key-word">${b}</bdi> <span class="figure">${weightText(weights[best]!)}</span>`;
+  }
+
+  #passage(k: KindView, maps: LayerMaps, reverse: boolean): TemplateResult {
+    const asked = this.#asked(maps, reverse);
+    const weights = this.#weights(k, maps, asked, reverse);
+    const [tokens, groups] = reverse ? [k.rows, maps.rows] : [k.columns, maps.columns];
+    return html`<div class="passage" role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
+      ${groups.map((g, n) => this.#token(groupLabel(tokens, g), n, g[0], weights[n]!, n === asked, reverse, tokens[g[0]]!.text.startsWith("\n")))}
+    </div>`; // biome-ignore format: one template
+  }
+
+  #two(k: KindView, maps: LayerMaps, reverse: boolean): TemplateResult {
+    const asked = this.#asked(maps, reverse);
+    const weights = this.#weights(k, maps, asked, reverse);
+    const [own, ownGroups, other, otherGroups] = reverse
+      ? [k.columns, maps.columns, k.rows, maps.rows]
+      : [k.rows, maps.rows, k.columns, maps.columns];
+    return html`
+      <h3 class="small-head">${reverse ? "Source" : "Target"}: choose a token</h3>
+      <div class="passage" role="group" aria-label="tokens to choose" @pointerleave=${() => { this.store.focus.value = {}; }}>
+        ${ownGroups.map((g, n) => this.#token(groupLabel(own, g), n, g[0], Number.NaN, n === asked, reverse, false))}
+      </div>
+      <h3 class="small-head">${reverse ? "Target" : "Source"}: shaded by weight</h3>
+      <div class="passage" role="group" aria-label="tokens shaded by weight">
+        ${otherGroups.map((g, n) => this.#token(groupLabel(other, g), n, g[0], weights[n]!, false, reverse, false))}
+      </div>`; // biome-ignore format: one template
+  }
+
+  #token(
+    label: string,
+    n: number,
+    token: number,
+    weight: number,
+    asked: boolean,
+    reverse: boolean,
+    breaks: boolean,
+  ): TemplateResult {
+    const { scale, transform } = this.store.choice.value;
+    const shade = Number.isNaN(weight)
+      ? undefined
+      : colourAt(rampOf(scale, this.store.mode.value), position(weight, transform === "rank" ? "linear" : transform));
+    const style = shade ? `background-color:${css(shade)};color:${inkOn(shade)}` : "";
+    const choose = (): void => {
+      const { query, key } = this.store.choice.value;
+      if (reverse) chooseCell(this.store, query, token);
+      else chooseCell(this.store, token, key);
+    };
+    const spoken = Number.isNaN(weight) ? `${label}, may not be seen` : `${label}, ${weightText(weight)}`;
+    return html`${breaks ? html`<br />` : nothing}<button class="token ${asked ? (reverse ? "is-key" : "is-query") : ""} ${shade ? "" : "absent"}" data-n=${n} aria-pressed=${asked} aria-label=${spoken}
+        @pointerenter=${() => { this.store.focus.value = reverse ? { key: token } : { query: token }; }}
+        @click=${choose}
+        @focus=${() => { this.store.focus.value = reverse ? { key: token } : { query: token }; }}><bdi class="word" .style=${style}>${label}</bdi><span class="under">${Number.isNaN(weight) ? "" : shortWeight(weight)}</span></button>`; // biome-ignore format: no space inside a token
+  }
+}
+define("qkv-text-view", TextView);
