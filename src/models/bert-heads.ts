@@ -1,0 +1,118 @@
+/**
+ * @file What stands on top of BERT and its kin: masked words, a class for the text, a class for every token, or nothing.
+ */
+import { ops } from "../kernels/current.js";
+import { zeros } from "../nn/initialise.js";
+import { Linear } from "../nn/linear.js";
+import type { Part } from "../nn/module.js";
+import { LayerNorm } from "../nn/norms.js";
+import { Parameter } from "../nn/parameter.js";
+import type { Tensor } from "../tensor/index.js";
+import type { BertShape } from "./bert.js";
+import type { BertKind } from "./bert-names.js";
+import type { Config } from "./config.js";
+import type { ModelParts } from "./model.js";
+import { named } from "./named.js";
+
+export interface BertHead {
+  /** Parts that stand inside the body ("bert.pooler"). */
+  inBody: Record<string, Part>;
+  /** Parts beside the body. */
+  parts: Record<string, Part>;
+  forward(x: Tensor): { logits?: Tensor; pooled?: Tensor };
+}
+
+/** The head that `architectures` of config.json names; the last word of a class name is the task. */
+export function bertHead(
+  config: Config,
+  kind: BertKind,
+  shape: BertShape,
+  words: Parameter,
+  parts: ModelParts,
+): BertHead {
+  const name = (config.json["architectures"] as string[] | undefined)?.[0] ?? "";
+  const labels = Object.keys((config.json["id2label"] as object | undefined) ?? { 0: 0, 1: 0 }).length;
+  if (name.endsWith("ForMaskedLM") || name.endsWith("ForPreTraining")) return maskedWords(config, kind, shape, words);
+  if (name.endsWith("ForSequenceClassification")) return textClass(kind, shape, labels);
+  if (name.endsWith("ForTokenClassification")) return tokenClass(shape, labels);
+  return pooledText(kind, shape, parts);
+}
+
+/** A text's vector: tanh of a linear map of its first token. */
+function pooler({ d }: BertShape): { part: Part; forward(x: Tensor): Tensor } {
+  const dense = new Linear({ inputs: d, outputs: d });
+  return {
+    part: named({ dense }),
+    forward: (x) => dense.forward(firstToken(x), { activation: "tanh" }), // [B, d]
+  };
+}
+
+function pooledText(kind: BertKind, shape: BertShape, parts: ModelParts): BertHead {
+  const there =
+    kind.pooler && (!parts.has || ["", `${kind.prefix}.`].some((p) => parts.has!(`${p}pooler.dense.weight`)));
+  if (!there) return { inBody: {}, parts: {}, forward: () => ({}) };
+  const pool = pooler(shape);
+  return { inBody: { pooler: pool.part }, parts: {}, forward: (x) => ({ pooled: pool.forward(x) }) };
+}
+
+/** Score of every word at every token; the last matrix is the word embedding. */
+function maskedWords(config: Config, kind: BertKind, shape: BertShape, words: Parameter): BertHead {
+  const { d, epsilon } = shape;
+  const bias = new Parameter([words.shape[0]!], zeros);
+  const dense = new Linear({ inputs: d, outputs: d });
+  const norm = new LayerNorm({ width: d, epsilon });
+  const parts: Record<string, Record<string, Part>> = {
+    bert: { cls: named({ predictions: named({ bias, transform: named({ dense, LayerNorm: norm }) }) }) },
+    roberta: { lm_head: named({ bias, dense, layer_norm: norm }) },
+    distilbert: { vocab_transform: dense, vocab_layer_norm: norm, vocab_projector: named({ bias }) },
+  };
+  const activation = kind.prefix === "roberta" ? "gelu" : config.activation(kind.settings.activation, "gelu");
+  return {
+    inBody: {},
+    parts: parts[kind.prefix]!,
+    forward: (x) => {
+      const y = norm.forward(dense.forward(x, { activation }));
+      return { logits: ops().linear(y, words.weight, { bias: bias.tensor }) };
+    },
+  };
+}
+
+/** Scores of a text's classes. */
+function textClass(kind: BertKind, shape: BertShape, labels: number): BertHead {
+  const { d } = shape;
+  if (kind.prefix === "bert") {
+    const pool = pooler(shape);
+    const classifier = new Linear({ inputs: d, outputs: labels });
+    return {
+      inBody: { pooler: pool.part },
+      parts: { classifier },
+      forward: (x) => {
+        const pooled = pool.forward(x);
+        return { pooled, logits: classifier.forward(pooled) };
+      },
+    };
+  }
+  const dense = new Linear({ inputs: d, outputs: d });
+  const output = new Linear({ inputs: d, outputs: labels });
+  const isRoberta = kind.prefix === "roberta";
+  return {
+    inBody: {},
+    parts: isRoberta
+      ? { classifier: named({ dense, out_proj: output }) }
+      : { pre_classifier: dense, classifier: output },
+    forward: (x) => ({
+      logits: output.forward(dense.forward(firstToken(x), { activation: isRoberta ? "tanh" : "relu" })),
+    }),
+  };
+}
+
+/** Scores of every token's classes. */
+function tokenClass({ d }: BertShape, labels: number): BertHead {
+  const classifier = new Linear({ inputs: d, outputs: labels });
+  return { inBody: {}, parts: { classifier }, forward: (x) => ({ logits: classifier.forward(x) }) };
+}
+
+function firstToken(x: Tensor): Tensor {
+  const [B, , d] = x.shape as [number, number, number];
+  return ops().reshape(ops().slice(x, 1, 0, 1), [B, d]);
+}

@@ -1,0 +1,80 @@
+/**
+ * @file Vectors of texts: the last state of every token, pooled, as a sentence-transformers folder asks for it.
+ * Reimers & Gurevych 2019 (arXiv:1908.10084) §3.
+ */
+import { type Tensor, tensor } from "../tensor/index.js";
+import type { Encoding } from "../text/index.js";
+import { readInputs } from "./inputs.js";
+import type { Model } from "./model.js";
+
+/** How token states become one vector. */
+export interface Pooling {
+  mode: "mean" | "cls" | "max";
+  /** Length 1. */
+  normalise: boolean;
+  /** Longer texts are cut to so many tokens. */
+  maxTokens?: number | undefined;
+}
+
+export interface EmbedOptions {
+  /** Texts a forward. Default 32: longer batches gain little and need more memory. */
+  batchSize?: number | undefined;
+  mode?: Pooling["mode"] | undefined;
+  normalise?: boolean | undefined;
+}
+
+/** @returns [texts, d] */
+export function embed(model: Model, texts: readonly string[], options: EmbedOptions): Tensor {
+  const { mode = "mean", normalise = false, maxTokens } = { ...model.pooling, ...given(options) };
+  const limit = maxTokens ?? model.contextLength ?? Number.POSITIVE_INFINITY;
+  const encoded = texts.map((text) => cut(model.tokenizer.encode(text), limit));
+  // Texts of like length together: less padding to compute.
+  const order = texts.map((_, i) => i).sort((a, b) => encoded[a]!.length - encoded[b]!.length);
+  const { batchSize = 32 } = options;
+  let out: Float32Array | undefined;
+  let d = 0;
+  for (let at = 0; at < order.length; at += batchSize) {
+    const part = order.slice(at, at + batchSize);
+    const rows = model.scoped(() => {
+      const batch = readInputs({ inputIds: part.map((i) => encoded[i]!) }, model.limits, "embed");
+      const { lastHiddenState } = model.compute(batch, { logits: "none" });
+      return { state: lastHiddenState };
+    });
+    d = rows.state.shape[2]!;
+    out ??= new Float32Array(texts.length * d);
+    const length = rows.state.shape[1]!;
+    part.forEach((i, b) => {
+      const states = rows.state.data.subarray(b * length * d, (b * length + encoded[i]!.length) * d);
+      out!.set(pooled(states, d, mode, normalise), i * d);
+    });
+  }
+  return tensor(out ?? new Float32Array(0), [texts.length, d]);
+}
+
+const given = ({ mode, normalise }: EmbedOptions): Partial<Pooling> => ({
+  ...(mode !== undefined && { mode }),
+  ...(normalise !== undefined && { normalise }),
+});
+
+/** Cuts the text and keeps what the tokenizer put behind it. */
+function cut({ ids, special }: Encoding, limit: number): number[] {
+  if (ids.length <= limit) return ids;
+  let behind = 0;
+  while (special[ids.length - 1 - behind]) behind++;
+  return [...ids.slice(0, limit - behind), ...ids.slice(ids.length - behind)];
+}
+
+function pooled(states: Float32Array, d: number, mode: Pooling["mode"], normalise: boolean): Float64Array {
+  const out = new Float64Array(d).fill(mode === "max" ? Number.NEGATIVE_INFINITY : 0);
+  const count = states.length / d;
+  for (let i = 0; i < (mode === "cls" ? 1 : count); i++) {
+    for (let j = 0; j < d; j++) {
+      const x = states[i * d + j]!;
+      if (mode === "max") out[j] = Math.max(out[j]!, x);
+      else out[j]! += mode === "mean" ? x / count : x;
+    }
+  }
+  if (!normalise) return out;
+  const length = Math.max(Math.hypot(...out), 1e-12);
+  return out.map((x) => x / length);
+}

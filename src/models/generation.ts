@@ -1,0 +1,108 @@
+/** @file The state of a generation: what has been read, what the cache holds, what comes next. */
+import { kernelInForce } from "../kernels/current.js";
+import type { Tensor } from "../tensor/index.js";
+import { Recorder, Trace } from "../trace/index.js";
+import { Cache } from "./cache.js";
+import { editor } from "./edit.js";
+import type { GenerateOptions } from "./generate.js";
+import { readInputs } from "./inputs.js";
+import { listening, type Model } from "./model.js";
+import type { Batch, Tokens } from "./pass.js";
+
+export class Generation {
+  readonly #model: Model;
+  readonly #cache: Cache | undefined;
+  readonly #recorder: Recorder | undefined;
+  readonly #listeners: Parameters<typeof listening>[0];
+  readonly #edits: GenerateOptions["edit"];
+  /** The source of an encoder–decoder, and its encoder's result once there. */
+  readonly #source: Tokens | undefined;
+  #memory: Tensor | undefined;
+  /** Everything the decoder has, [B][tokens], padding on the left. */
+  readonly #rows: number[][];
+  readonly #pads: number[];
+  #read = 0;
+
+  constructor(model: Model, prompts: readonly (readonly number[])[], options: GenerateOptions) {
+    this.#model = model;
+    this.#edits = options.edit;
+    this.#cache = options.cache === false ? undefined : new Cache({ keepAll: Boolean(options.trace) });
+    const values = typeof options.trace === "object" && options.trace.values === true;
+    this.#recorder = options.trace ? new Recorder({ values }) : undefined;
+    this.#listeners = [options.edit && editor(options.edit, model), this.#recorder];
+    if (model.family === "encoder-decoder") {
+      const start = (model.config["decoder_start_token_id"] as number | undefined) ?? model.padId;
+      const starts = prompts.map(() => [start]);
+      this.#source = readInputs({ inputIds: prompts, decoderInputIds: starts }, model.limits, "generate").tokens;
+      this.#rows = starts;
+      this.#pads = prompts.map(() => 0);
+    } else {
+      readInputs({ inputIds: prompts }, model.limits, "generate"); // ids are checked before anything is computed
+      const longest = Math.max(...prompts.map((p) => p.length));
+      this.#pads = prompts.map((p) => longest - p.length);
+      this.#rows = prompts.map((p, b) => [...Array<number>(this.#pads[b]!).fill(model.padId), ...p]);
+    }
+  }
+
+  /** Ids of text b so far, without padding. */
+  seen(b: number): readonly number[] {
+    return this.#rows[b]!.slice(this.#pads[b]);
+  }
+
+  /** Reads what is new and gives the scores of the next token, [B, 1, vocabulary]. */
+  step(): { logits: Tensor; trace: Trace | undefined } {
+    const model = this.#model;
+    const cache = this.#cache;
+    const from = cache ? this.#read : 0;
+    const to = this.#rows[0]!.length;
+    const tokens = this.#tokens(from, to);
+    const batch: Batch = this.#source ? { tokens: this.#source, decoder: tokens, memory: this.#memory } : { tokens };
+    if (cache && this.#pads.some((p) => p > 0)) cache.mask = this.#tokens(0, to).mask;
+    const outputs = model.scoped(() =>
+      listening(this.#listeners, () => model.compute(batch, { cache, logits: "last" })),
+    );
+    this.#read = to;
+    if (cache) cache.length = to;
+    this.#memory ??= outputs.encoderLastHiddenState;
+    return { logits: outputs.logits!, trace: this.#recorder && this.#trace() };
+  }
+
+  /** One more id for every text. */
+  push(ids: readonly number[]): void {
+    ids.forEach((id, b) => this.#rows[b]!.push(id));
+  }
+
+  free(): void {
+    this.#cache?.free();
+  }
+
+  /** Columns from ≤ i < to of all texts. */
+  #tokens(from: number, to: number): Tokens {
+    const batch = this.#rows.length;
+    const ids = Int32Array.from(this.#rows.flatMap((row) => row.slice(from, to)));
+    const padded = this.#pads.some((p) => p > from);
+    const mask = padded
+      ? Uint8Array.from(this.#pads.flatMap((p) => Array.from({ length: to - from }, (_, i) => (from + i < p ? 0 : 1))))
+      : undefined;
+    return { batch, length: to - from, ids, mask };
+  }
+
+  #trace(): Trace {
+    const model = this.#model;
+    const sequences = model.sequencesOf(this.#tokens(0, this.#read));
+    return new Trace({
+      info: {
+        model: model.name,
+        architecture: model.architecture,
+        sequences,
+        ...(this.#source && { sources: model.sequencesOf(this.#source) }),
+        provenance: {
+          engine: "qkv",
+          kernel: kernelInForce().name,
+          ...(this.#edits?.length && { edits: [...this.#edits] }),
+        },
+      },
+      records: this.#recorder!.records,
+    });
+  }
+}

@@ -1,0 +1,135 @@
+/** @file Files → a model: the architecture is made, its weights are held against the config and go in one by one. */
+import { kernelInForce } from "../../kernels/current.js";
+import type { WeightFormat } from "../../kernels/kernel.js";
+import type { Parameter } from "../../nn/parameter.js";
+import { FileError, ShapeError, show } from "../../tensor/index.js";
+import { Config } from "../config.js";
+import type { Model } from "../model.js";
+import { architectureOf } from "../registry.js";
+import type { ModelFiles } from "./files.js";
+import type { Weights } from "./weights.js";
+
+export interface BuildOptions {
+  /**
+   * How weight matrices are held. "f32" (default) is exact; "f16" and "bf16" take half the memory and are exact for
+   * checkpoints stored so; "int8" a quarter, with an error of about 0.4 % of each row's largest weight; "numbers" are
+   * plain tensors, ready to train.
+   */
+  weights?: WeightFormat | "numbers" | undefined;
+  /** Told how much is read: bytes of the file so far, bytes in all. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Most that 32-bit WebAssembly can address. */
+const limit = 4 * 2 ** 30;
+
+export function buildModel(files: ModelFiles, { weights: format = "f32", onProgress }: BuildOptions = {}): Model {
+  const config = new Config(files.config, files.configFile);
+  const { make, ignore } = architectureOf(config);
+  const weights = renamed(files.weights);
+  const names = new Set(weights.names);
+  const { name, tokenizer, pooling, endIds, ropeDivisors } = files;
+  try {
+    const model = new make(config, { name, tokenizer, pooling, endIds, ropeDivisors, has: (n) => names.has(n) });
+    requireVocabulary(files, model);
+    const wanted = new Map(model.named());
+    requireFit(wanted, weights, files, format);
+    model.load(counted(weights, wanted, onProgress), {
+      where: "loadModel",
+      ...(ignore && { ignore: (n: string) => ignore.test(n) }),
+      ...(format !== "numbers" && { pack: (n: string, p: Parameter) => packed(n, p, format) }),
+    });
+    return model;
+  } finally {
+    weights.close();
+  }
+}
+
+/** Matrices of linear layers; tables are read by row and stay numbers. */
+function packed(name: string, parameter: Parameter, format: WeightFormat): WeightFormat | undefined {
+  const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)(\.weight)$/.test(name);
+  return parameter.shape.length === 2 && !isTable ? format : undefined;
+}
+
+/** Old TensorFlow names of LayerNorm. */
+function renamed(weights: Weights): Weights {
+  const old = new Map(
+    weights.names.map((n) => [
+      n.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias"),
+      n,
+    ]),
+  );
+  if (weights.names.every((n) => old.has(n))) return weights;
+  const back = (name: string): string => old.get(name) ?? name;
+  return {
+    ...weights,
+    names: [...old.keys()],
+    info: (name) => weights.info(back(name)),
+    tensor: (name) => weights.tensor(back(name)),
+  };
+}
+
+function requireVocabulary({ tokenizer, configFile }: ModelFiles, model: Model): void {
+  if (!tokenizer || tokenizer.vocabularySize <= model.vocabularySize) return;
+  throw new FileError({
+    where: "loadModel",
+    argument: "tokenizer.json",
+    got: `has ${tokenizer.vocabularySize} ids`,
+    expected: `at most ${model.vocabularySize}, the vocab_size of ${configFile}`,
+    fix: "use the tokenizer that belongs to this model",
+  });
+}
+
+/** Every weight has the shape that the config says, and all of them fit. Told before anything is read. */
+function requireFit(
+  wanted: ReadonlyMap<string, Parameter>,
+  weights: Weights,
+  { configFile, name: model }: ModelFiles,
+  format: WeightFormat | "numbers",
+): void {
+  let numbers = 0;
+  for (const [name, parameter] of wanted) {
+    numbers += parameter.shape.reduce((a, b) => a * b, 1);
+    if (!weights.names.includes(name)) continue; // Module.load names it, with the nearest one there is
+    const { shape } = weights.info(name);
+    const axis = parameter.shape.findIndex((d, i) => d !== shape[i]);
+    if (axis < 0 && shape.length === parameter.shape.length) continue;
+    throw new ShapeError({
+      where: "loadModel",
+      argument: `"${name}"`,
+      got: `has ${shape[axis]} on axis ${axis} of ${show(shape)}`,
+      expected: `${parameter.shape[axis]}, as ${configFile} says: ${show(parameter.shape)}`,
+      fix: "use the config.json that belongs to these weights",
+    });
+  }
+  const width = { f32: 4, numbers: 4, f16: 2, bf16: 2, int8: 1 }[format];
+  if (numbers * width > limit && kernelInForce().name !== "reference") {
+    throw new FileError({
+      where: "loadModel",
+      argument: model,
+      got: `needs ${((numbers * width) / 2 ** 30).toFixed(1)} GB as ${format}`,
+      expected: "less than 4 GB, what 32-bit WebAssembly can address",
+      fix: format === "f32" ? '{ weights: "f16" } or { weights: "int8" }' : "a smaller model",
+    });
+  }
+}
+
+/** Weights that tell how many of their bytes have been read. */
+function counted(
+  weights: Weights,
+  wanted: ReadonlyMap<string, Parameter>,
+  onProgress: BuildOptions["onProgress"],
+): Weights {
+  if (!onProgress) return weights;
+  const bytes = (name: string): number => (weights.names.includes(name) ? weights.info(name).bytes : 0);
+  const total = [...wanted.keys()].reduce((n, name) => n + bytes(name), 0);
+  let done = 0;
+  return {
+    ...weights,
+    tensor(name) {
+      const value = weights.tensor(name);
+      onProgress((done += bytes(name)), total);
+      return value;
+    },
+  };
+}

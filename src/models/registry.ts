@@ -1,0 +1,46 @@
+/** @file Which file serves which `model_type`: one line an architecture. */
+import { FileError, nearestName } from "../tensor/index.js";
+import { Bert } from "./bert.js";
+import type { Config } from "./config.js";
+import { Gpt2 } from "./gpt2.js";
+import { Llama } from "./llama.js";
+import type { Model, ModelParts } from "./model.js";
+
+interface Architecture {
+  make: new (config: Config, parts: ModelParts) => Model;
+  /** Names in checkpoints that are no weights: causal masks, position numbers, copies of a tied matrix. */
+  ignore?: RegExp;
+}
+
+const architectures: Readonly<Record<string, Architecture>> = {
+  bert: { make: Bert, ignore: bertExtras() },
+  distilbert: { make: Bert, ignore: bertExtras() },
+  gpt2: { make: Gpt2, ignore: /\.attn\.(bias|masked_bias)$|^lm_head\.weight$/ },
+  llama: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
+  mistral: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
+  qwen2: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
+  qwen3: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
+  roberta: { make: Bert, ignore: bertExtras() },
+};
+
+/** Heads that a checkpoint of another task has, and copies of the word embedding. */
+function bertExtras(): RegExp {
+  return /position_ids$|^cls\.|^(bert\.|roberta\.)?pooler\.|^lm_head\.|^vocab_|decoder\.(weight|bias)$|^classifier\.|^qa_outputs\./;
+}
+
+/** Every `model_type` that can be loaded. */
+export const supported: readonly string[] = Object.keys(architectures);
+
+/** The architecture that config.json names. @throws {FileError} naming the nearest one there is */
+export function architectureOf(config: Config): Architecture {
+  const name = config.json["model_type"];
+  if (typeof name === "string" && Object.hasOwn(architectures, name)) return architectures[name]!;
+  const nearest = typeof name === "string" ? nearestName(name, supported) : undefined;
+  throw new FileError({
+    where: "loadModel",
+    argument: `"model_type" of ${config.file}`,
+    got: name === undefined ? "is missing" : `is ${JSON.stringify(name)}${nearest ? `; nearest is "${nearest}"` : ""}`,
+    expected: `one of ${supported.join(", ")}`,
+    fix: "see docs/adding-a-model.md: an architecture is one file and one line",
+  });
+}
