@@ -122,22 +122,20 @@ function addTransposed(X: usize, keys: i32, PQ: i32, rows: usize, row: usize, n:
 
 /** The three products pair by pair, leaving out pairs of weight 0: see `weighVisible` in attention-forward. */
 function addVisible(P: usize, X: usize, T: usize, keys: i32, PQ: i32, n: i32, c: AttentionArgs, q: usize, dO: usize, k: usize, dV: usize, dK: usize, dQ: usize): void {
-  const D = c.headDim, Dv = c.valueDim;
-  const columnsV = <usize>padded(Dv) << 2, columnsD = <usize>padded(D) << 2;
+  const columnsV = <usize>padded(c.valueDim) << 2, columnsD = <usize>padded(c.headDim) << 2;
   for (let r = 0; r < keys; r++) {
     for (let i = 0; i < n; i++) {
       const at = <usize>(r * PQ + i) << 2;
       if (load<f32>(P + at) == 0) continue;
-      const x = load<f32>(X + at), s = load<f32>(T + at);
-      for (let d = 0; d < Dv && x != 0; d++) {
-        const to = dV + <usize>r * columnsV + (<usize>d << 2);
-        store<f32>(to, load<f32>(to) + x * load<f32>(dO + <usize>i * c.oRow + (<usize>d << 2)));
+      const x = v128.load32_splat(X + at), s = v128.load32_splat(T + at);
+      const rowO = dO + <usize>i * c.oRow, rowQ = q + <usize>i * c.qRow, rowK = k + <usize>r * c.kRow;
+      const toV = dV + <usize>r * columnsV, toK = dK + <usize>r * columnsD, toQ = dQ + <usize>i * columnsD;
+      if (load<f32>(X + at) != 0) {
+        for (let e: usize = 0; e < columnsV; e += 16) v128.store(toV + e, madd(x, v128.load(rowO + e), v128.load(toV + e)));
       }
-      for (let d = 0; d < D; d++) {
-        const e = <usize>d << 2;
-        const toK = dK + <usize>r * columnsD + e, toQ = dQ + <usize>i * columnsD + e;
-        store<f32>(toK, load<f32>(toK) + s * load<f32>(q + <usize>i * c.qRow + e));
-        store<f32>(toQ, load<f32>(toQ) + s * load<f32>(k + <usize>r * c.kRow + e));
+      for (let e: usize = 0; e < columnsD; e += 16) {
+        v128.store(toK + e, madd(s, v128.load(rowQ + e), v128.load(toK + e)));
+        v128.store(toQ + e, madd(s, v128.load(rowK + e), v128.load(toQ + e)));
       }
     }
   }

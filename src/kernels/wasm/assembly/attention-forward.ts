@@ -17,7 +17,7 @@
  */
 import { AttentionArgs } from "./calls.generated";
 import { adjust, drop, enterHead, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
-import { exp2Constant, exp2Lanes, exp2One, storePart } from "./simd";
+import { exp2Constant, exp2Lanes, exp2One, madd, storePart } from "./simd";
 import { columnsScaled, MR, NR, WIDTH } from "./tile";
 
 // @ts-ignore: decorator
@@ -79,19 +79,21 @@ function weigh(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: u
   }
 }
 
-/** The same, pair by pair, leaving out weights of 0: 0·NaN is NaN, so a masked value that is not finite must not be touched. */
-function weighVisible(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize, Dv: i32): void {
+/**
+ * The same sums in the same order, leaving out weights of 0: 0·NaN is NaN, so a masked value that is not finite must not
+ * be touched. Where everything is finite the bits are those of `weigh`.
+ */
+function weighVisible(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
   for (let i = 0; i < n; i++) {
-    const a = load<f32>(alpha + (<usize>i << 2));
+    const a = v128.load32_splat(alpha + (<usize>i << 2));
     const row = o + <usize>i * columns;
-    for (let d = 0; d < Dv; d++) {
-      const at = <usize>d << 2;
-      let sum = load<f32>(row + at) * a;
+    for (let at: usize = 0; at < columns; at += 16) {
+      let sum = f32x4.mul(v128.load(row + at), a);
       for (let r = 0; r < keys; r++) {
         const p = load<f32>(P + (<usize>(r * PQ + i) << 2));
-        if (p != 0) sum += p * load<f32>(v + <usize>r * vRow + at);
+        if (p != 0) sum = madd(f32x4.splat(p), v128.load(v + <usize>r * vRow + at), sum);
       }
-      store<f32>(row + at, sum);
+      v128.store(row + at, sum);
     }
   }
 }
@@ -171,7 +173,7 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
       softmaxColumns(S, keys, PQ, m, l, alpha);
       if (c.dropout) drop(S, i, PQ, j0, keys, S);
       const v = vBase + <usize>j0 * c.vRow;
-      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, v, c.vRow, o, columns, alpha, Dv);
+      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, v, c.vRow, o, columns, alpha);
       else weigh(S, keys, PQ, n, v, c.vRow, o, columns, alpha);
     }
   }
