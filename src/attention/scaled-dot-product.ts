@@ -8,7 +8,7 @@
  * D, Dv head sizes. Leading axes may be left out: [H, L, D] and [L, D] work the same, and results have the axes of q.
  * Vaswani et al. 2017 (arXiv:1706.03762) eq. 1; their d_k is our D. Grouped heads: Ainslie et al. 2023 (arXiv:2305.13245).
  */
-import { defaultKernel, ops } from "../kernels/current.js";
+import { kernelInForce, ops } from "../kernels/current.js";
 import type { AttentionResult } from "../kernels/kernel.js";
 import { OptionError, ShapeError, show, asTensor, type Tensor, type TensorLike } from "../tensor/index.js";
 import { attentionCall } from "./call.js";
@@ -70,7 +70,7 @@ export function attentionWeights(q: Input, k: Input, options: WeightsOptions = {
   const { v: _v, valueDim: _valueDim, dropout: _dropout, ...call } = attentionCall(views, options, where, true);
   const rows = part(options.rows, call.queries, where, "rows");
   const columns = part(options.columns, call.keys, where, "columns");
-  const weights = defaultKernel().attentionWeights(call, rows, columns);
+  const weights = kernelInForce().attentionWeights(call, rows, columns);
   if (options.onEmptyRow === "error" && columns[1] - columns[0] === call.keys) {
     checkEmptyRows(where, rowLogSums(weights), options); // a part of a row cannot tell
   }
@@ -112,7 +112,7 @@ export function attentionGradient(
       expected: `${show(expected)}, the shape of the output`,
     });
   }
-  const kernel = defaultKernel();
+  const kernel = kernelInForce();
   const saved = kernel.attention(call);
   checkEmptyRows(where, saved.lse, options);
   const { dq, dk, dv, dBias, dSinks } = kernel.attentionBackward(call, saved, toRank4(slope));
