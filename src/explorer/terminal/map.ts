@@ -16,6 +16,8 @@ export interface MapOptions {
 }
 
 const labelLimit = 14;
+/** " 100": a percentage and the space before it. */
+const cellWidth = 4;
 
 /** Lines of the picture. `weights` has Lq · Lk numbers, row by row; NaN is a pair that may not attend. */
 export function drawMap(weights: ArrayLike<number>, options: MapOptions): string[] {
@@ -23,7 +25,7 @@ export function drawMap(weights: ArrayLike<number>, options: MapOptions): string
   const labels = Math.min(labelLimit, Math.max(1, ...rows.map(textWidth)));
   const room = options.width - labels - 1;
   const [Lq, Lk] = [rows.length, options.columns.length];
-  if (Lk * 3 <= room && Lq <= 48) return numbered(weights, options, rows, labels);
+  if (Lk * cellWidth <= room && Lq <= 48) return numbered(weights, options, rows, labels);
   const across = Math.max(1, Math.ceil(Lk / room));
   const down = Math.max(across, Math.ceil(Lq / 160));
   return blocks(weights, options, rows, labels, across, down);
@@ -41,14 +43,16 @@ function numbered(
   const height = Math.max(...heads.map((h) => h.length));
   const lines: string[] = [];
   for (let y = 0; y < height; y++) {
-    const cells = heads.map((h) => fitted(h[y - (height - h.length)] ?? "", 2, "right"));
-    lines.push(`${" ".repeat(labels)} ${cells.map((c) => ` ${c}`).join("")}`.trimEnd());
+    const cells = heads.map((h) => fitted(h[y - (height - h.length)] ?? "", cellWidth, "right"));
+    lines.push(`${" ".repeat(labels)} ${cells.join("")}`.trimEnd());
   }
   for (let i = 0; i < rows.length; i++) {
     let line = `${fitted(rows[i]!, labels, "right")} `;
     for (let j = 0; j < Lk; j++) {
       const w = weights[i * Lk + j]!;
-      line += Number.isNaN(w) ? "  ·" : paint(String(Math.round(w * 100)).padStart(3), depth, ...colours(w));
+      line += Number.isNaN(w)
+        ? "·".padStart(cellWidth)
+        : paint(String(Math.round(w * 100)).padStart(cellWidth), depth, ...colours(w));
     }
     lines.push(line.trimEnd());
   }

@@ -2,7 +2,7 @@
 import { headTypes, type HeadTokens, leadingType, type Trace, uniformMap, visibleWeights } from "../../trace/index.js";
 import type { AttentionKind } from "../../attention/listen.js";
 import type { ColourDepth } from "./colour.js";
-import { sparkline } from "./table.js";
+import { distances, sparkline } from "./table.js";
 
 export interface HeadLine {
   layer: number;
@@ -11,9 +11,9 @@ export interface HeadLine {
   type: { id: string; name: string; score: number; chance: number } | undefined;
   /** Mean entropy of the rows in bits. */
   entropy: number;
-  /** Mean weight by distance back, as bars; `distances` of them. */
+  /** Mean weight by distance, as bars; the distances back that they stand for, negative = ahead. */
   spark: string;
-  distances: number;
+  distances: number[];
 }
 
 /** One line for each head of a kind, layer by layer. */
@@ -41,13 +41,14 @@ export function headLines(
       const [scores, chance] = [score(map), score(even)];
       const leading = leadingType(scores, chance);
       const type = leading && headTypes.find((t) => t.id === leading.id);
+      const back = distances(map, record.queries, record.keys, width);
       return {
         layer,
         head,
         type: type && { id: type.id, name: type.name, score: scores[type.id]!, chance: chance[type.id]! },
         entropy: meanEntropy(map, record.queries, record.keys),
-        spark: sparkline(map, record.queries, record.keys, width, depth),
-        distances: Math.min(width, record.keys),
+        spark: sparkline(map, record.queries, record.keys, back, depth),
+        distances: back,
       };
     });
   });
@@ -61,13 +62,14 @@ function meanEntropy(map: Float32Array, queries: number, keys: number): number {
 
 /** The lines as a table for people. */
 export function drawOverview(lines: readonly HeadLine[]): string[] {
-  const width = Math.max(...lines.map((l) => l.distances));
-  const title = `layer head  ${"by distance →".padEnd(width)}  entropy  what it does (score, chance)`;
+  const width = Math.max(13, ...lines.map((l) => l.distances.length));
+  const ahead = lines.some((l) => l.distances[0]! < 0);
+  const title = `layer head  ${(ahead ? "ahead · back" : "itself · back").padEnd(width)}  entropy  what it does (score, chance)`;
   return [
     title,
-    ...lines.map(({ layer, head, spark, entropy, type }) => {
+    ...lines.map(({ layer, head, spark, entropy, type, distances }) => {
       const says = type ? `${type.name}  ${type.score.toFixed(2)} (${type.chance.toFixed(2)})` : "";
-      return `${String(layer).padStart(5)} ${String(head).padStart(4)}  ${spark}  ${entropy.toFixed(2).padStart(7)}  ${says}`.trimEnd();
+      return `${String(layer).padStart(5)} ${String(head).padStart(4)}  ${spark}${" ".repeat(width - distances.length)}  ${entropy.toFixed(2).padStart(7)}  ${says}`.trimEnd();
     }),
   ];
 }

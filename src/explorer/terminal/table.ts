@@ -28,26 +28,35 @@ export function drawTable(
   });
 }
 
+/** Distances a line of bars shows: `back` = 3 is the third token before; negative = after. */
+export function distances(map: Float32Array, queries: number, keys: number, width: number): number[] {
+  const offset = keys - queries;
+  let ahead = false;
+  for (let i = 0; !ahead && i < queries; i++) {
+    for (let j = i + offset + 1; !ahead && j < keys; j++) ahead = map[i * keys + j]! > 0;
+  }
+  const first = ahead ? -Math.min(Math.floor((width - 1) / 2), keys - 1) : 0;
+  return Array.from({ length: Math.min(width, keys - first) }, (_, n) => first + n);
+}
+
 /**
- * A head in one line: for each distance back, from the token itself, the mean weight on it.
- * @param weights [Lq, Lk] of one head
- * @returns bars of eighths, scaled to the largest
+ * A head in one line: the mean weight on the token at each distance, as bars of eighths scaled to the largest.
+ * @param map [Lq, Lk] of one head; NaN = may not attend
  */
 export function sparkline(
-  weights: Float32Array,
+  map: Float32Array,
   queries: number,
   keys: number,
-  width: number,
+  back: readonly number[],
   depth: ColourDepth,
 ): string {
   const offset = keys - queries;
-  const means = Array.from({ length: Math.min(width, keys) }, (_, distance) => {
+  const means = back.map((distance) => {
     let sum = 0;
     let count = 0;
     for (let i = 0; i < queries; i++) {
       const j = i + offset - distance;
-      if (j < 0 || j >= keys) continue;
-      const w = weights[i * keys + j]!;
+      const w = j < 0 || j >= keys ? Number.NaN : map[i * keys + j]!;
       if (Number.isNaN(w)) continue;
       sum += w;
       count++;

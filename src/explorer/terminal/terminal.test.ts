@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { colourDepth, inkOn, paint, weightColour } from "./colour.js";
 import { fitted, safe, shownToken, textWidth } from "./label.js";
 import { drawMap } from "./map.js";
-import { drawTable, sparkline, topKeys } from "./table.js";
+import { distances, drawTable, sparkline, topKeys } from "./table.js";
 
 const words = ["The", "Ġcat", "Ġsat", "Ġon", "Ġthe", "Ġmat"];
 /** Each token looks half at itself and half, evenly, at those before it: numbers that can be checked by eye. */
@@ -23,15 +23,15 @@ describe("a head's map", () => {
       `\n${drawMap(half, { width: 80, depth: "none", rows: words, columns: words }).join("\n")}\n`,
     ).toMatchInlineSnapshot(`
       "
-             T  c  s     t  m
-             h  a  a  o  h  a
-             e  t  t  n  e  t
-       The 100  ·  ·  ·  ·  ·
-       cat  50 50  ·  ·  ·  ·
-       sat  25 25 50  ·  ·  ·
-        on  17 17 17 50  ·  ·
-       the  13 13 13 13 50  ·
-       mat  10 10 10 10 10 50
+              T   c   s       t   m
+              h   a   a   o   h   a
+              e   t   t   n   e   t
+       The  100   ·   ·   ·   ·   ·
+       cat   50  50   ·   ·   ·   ·
+       sat   25  25  50   ·   ·   ·
+        on   17  17  17  50   ·   ·
+       the   13  13  13  13  50   ·
+       mat   10  10  10  10  10  50
       "
     `));
 
@@ -79,7 +79,16 @@ describe("numbers beside it", () => {
   test("a previous-token head has its bar at distance 1", () => {
     const n = 8;
     const data = Float32Array.from({ length: n * n }, (_, x) => (Math.floor(x / n) - 1 === x % n ? 1 : 0));
-    expect(sparkline(data, n, n, 8, "none")).toBe("▁█▁▁▁▁▁▁");
+    const back = distances(data, n, n, 8);
+    expect(back).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(sparkline(data, n, n, back, "none")).toBe("▁█▁▁▁▁▁▁");
+  });
+  test("a head that sees ahead gets bars on both sides of itself", () => {
+    const n = 8;
+    const data = Float32Array.from({ length: n * n }, (_, x) => (Math.floor(x / n) + 1 === x % n ? 1 : 0));
+    const back = distances(data, n, n, 5);
+    expect(back).toEqual([-2, -1, 0, 1, 2]);
+    expect(sparkline(data, n, n, back, "none")).toBe("▁█▁▁▁");
   });
 });
 
