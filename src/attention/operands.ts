@@ -42,8 +42,8 @@ export function operands(
     return headsOf(toRank4(t));
   };
   const k = view("k", given.k);
-  const out = { q: headsOf(toRank4(q)), k, v: given.v ? view("v", given.v) : k, rank };
-  checkOperands(where, out, given.v !== undefined);
+  const out = { q: headsOf(toRank4(q)), k, v: "v" in given ? view("v", given.v as Tensor) : k, rank };
+  checkOperands(where, out, "v" in given);
   return out;
 }
 
