@@ -5,6 +5,7 @@ import type { Config } from "./config.js";
 import { Gpt2 } from "./gpt2.js";
 import { Llama } from "./llama.js";
 import type { Model, ModelParts } from "./model.js";
+import { T5 } from "./t5.js";
 
 interface Architecture {
   make: new (config: Config, parts: ModelParts) => Model;
@@ -21,6 +22,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen2: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
   qwen3: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
   roberta: { make: Bert, ignore: bertExtras() },
+  t5: { make: T5, ignore: /^(en|de)coder\.embed_tokens\.weight$|^lm_head\.weight$/ },
 };
 
 /** Heads that a checkpoint of another task has, and copies of the word embedding. */
