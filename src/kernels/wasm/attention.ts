@@ -97,7 +97,9 @@ function cut(w: Workspace, call: AttentionCall, threads: number): CallArguments 
   const small = SMALL_PANEL[w.build];
   const full = PANEL[w.build];
   const narrow = widest(call.rule) <= 512 && call.keys > 512;
-  const panel = narrow ? Math.min(full, Math.max(small, 16)) : Math.min(full, Math.max(1, Math.ceil(call.queries / small)) * small);
+  const panel = narrow
+    ? Math.min(full, Math.max(small, 16))
+    : Math.min(full, Math.max(1, Math.ceil(call.queries / small)) * small);
   const panelsPerHead = Math.ceil(call.queries / panel);
   const wanted = Math.ceil((4 * threads) / (call.batch * call.heads)); // tasks a head that keep every thread busy
   const panels = Math.max(1, Math.min(PANELS, threads > 1 ? Math.floor(panelsPerHead / wanted) : PANELS));
@@ -128,6 +130,9 @@ export function outputStrides(call: AttentionCall, output: Tensor): CallArgument
   return strides("o", outputHeads(call, output).strides);
 }
 
+/** One query waits for memory, not for arithmetic: a multiply-add costs some four times as long. */
+const DECODE_WEIGHT = 4;
+
 /** Multiply-adds of the pairs that the intervals leave, one way. */
 export function work({ batch, heads, headDim, valueDim, rule }: AttentionCall): number {
   let pairs = 0;
@@ -151,14 +156,13 @@ export function attention(w: Workspace, call: AttentionCall): AttentionResult {
       if (w.wasm.findUnclean!(w.arguments("AttentionArgs", values), call.batch, unclean)) values.unclean = unclean;
     }
     const args = w.arguments("AttentionArgs", values);
-    w.pool.run(
-      "attentionForward",
-      args,
-      Number(values.tasks),
-      w.wasm.attentionScratch!(args),
-      work(call),
-      call.threads,
-    );
+    if (call.queries === 1 && !values.dropout) {
+      const tasks = call.batch * call.heads;
+      w.pool.run("attentionDecode", args, tasks, w.wasm.decodeScratch!(args), DECODE_WEIGHT * work(call), call.threads);
+    } else {
+      const scratch = w.wasm.attentionScratch!(args);
+      w.pool.run("attentionForward", args, Number(values.tasks), scratch, work(call), call.threads);
+    }
     return { output: output.tensor, lse: lse.tensor };
   });
 }

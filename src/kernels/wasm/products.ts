@@ -1,53 +1,15 @@
 /** @file Matrix products: packing weights, cutting the work, `matmul` and `linear`. */
 import type { Tensor } from "../../tensor/index.js";
-import type { Activation, LinearOptions, PackedWeight, WeightFormat } from "../kernel.js";
+import type { Activation, LinearOptions } from "../kernel.js";
 import { linearExtent, matmulExtent } from "../shapes.js";
-import type { KernelStorage } from "./memory.js";
 import { kindOf } from "./kinds.js";
+import { FORMATS, packedLength, packInto, WasmWeight } from "./weights.js";
 import type { CallArguments, Workspace } from "./workspace.js";
 
 /** Rows of A a task: 96 rows of 768 numbers are 288 KB, a part of L2. A multiple of every build's tile. */
 const ROW_BLOCK = 96;
 /** Columns of B a task. */
 const COLUMN_BLOCK = 64;
-
-/** A weight in panels, in kernel memory. */
-export class WasmWeight implements PackedWeight {
-  readonly kind = "packed";
-  readonly rows: number;
-  readonly columns: number;
-  readonly format: WeightFormat;
-  readonly storage: KernelStorage;
-
-  constructor(rows: number, columns: number, format: WeightFormat, storage: KernelStorage) {
-    this.rows = rows;
-    this.columns = columns;
-    this.format = format;
-    this.storage = storage;
-  }
-
-  get bytes(): number {
-    return this.storage.length * 4;
-  }
-}
-
-/** Numbers of a packed [K, N]: panels of NR columns, the last one filled up. */
-export function packedLength(w: Workspace, K: number, N: number): number {
-  return Math.ceil(N / w.NR) * w.NR * K;
-}
-
-/** Packs one item at `from`, where element (k, n) lies at from + 4·(k·stepK + n·stepN). */
-export function packInto(
-  w: Workspace,
-  from: number,
-  stepK: number,
-  stepN: number,
-  K: number,
-  N: number,
-  to: number,
-): void {
-  w.wasm.packPanels!(from, stepK * 4, stepN * 4, K, N, 0, Math.ceil(N / w.NR), to);
-}
 
 interface Product {
   M: number;
@@ -127,6 +89,7 @@ export function linear(w: Workspace, x: Tensor, weight: Tensor | WasmWeight, opt
       bias: w.operand(options.bias),
       residual: w.operand(options.residual),
       activation: activationOf(options.activation),
+      ...(weight instanceof WasmWeight && { format: FORMATS.indexOf(weight.format), columnScale: weight.scaleAddress }),
     };
     runProduct(w, { M, K, N, values });
     return y.tensor;

@@ -17,14 +17,14 @@ import type {
   WeightFormat,
 } from "../kernel.js";
 import { ReferenceKernel } from "../reference/reference-kernel.js";
-import { roundRow } from "../reference/packed.js";
 import { attention } from "./attention.js";
 import { attentionBackward } from "./attention-backward.js";
 import * as each from "./elementwise.js";
 import type { Build } from "./load.js";
 import { KernelStorage } from "./memory.js";
-import { linear, matmul, type MatmulOptions, packedLength, packInto, WasmWeight } from "./products.js";
+import { linear, matmul, type MatmulOptions } from "./products.js";
 import * as rows from "./rows.js";
+import { packWeight, unpackWeight, type WasmWeight } from "./weights.js";
 import { Workspace } from "./workspace.js";
 
 export class WasmKernel extends ReferenceKernel {
@@ -73,30 +73,10 @@ export class WasmKernel extends ReferenceKernel {
     return this.workspace.scopes.run(body);
   }
   override pack(weight: Tensor, format: WeightFormat = "f32"): PackedWeight {
-    const [N, K] = weight.shape as [number, number];
-    const w = this.workspace;
-    const storage = this.own(packedLength(w, K, N));
-    w.operation(() => {
-      let from = weight;
-      if (format !== "f32") {
-        const rounded = new Float32Array(N * K);
-        for (let r = 0; r < N; r++) rounded.set(roundRow(weight.data.subarray(r * K, r * K + K), format), r * K);
-        from = new Tensor({ array: rounded }, [N, K]);
-      }
-      packInto(w, w.operand(from), 1, K, K, N, storage.address);
-    });
-    return new WasmWeight(N, K, format, storage);
+    return packWeight(this.workspace, (length) => this.own(length), weight, format);
   }
   override unpack(weight: PackedWeight): Tensor {
-    const { rows: N, columns: K, storage } = weight as WasmWeight;
-    const { NR } = this.workspace;
-    const out = this.empty([N, K]);
-    const [from, to] = [storage.array, out.data];
-    for (let n = 0; n < N; n++) {
-      const panel = Math.floor(n / NR) * K * NR + (n % NR);
-      for (let k = 0; k < K; k++) to[n * K + k] = from[panel + k * NR]!;
-    }
-    return out;
+    return unpackWeight(this.workspace, this.empty([weight.rows, weight.columns]), weight as WasmWeight);
   }
   private own(length: number): KernelStorage {
     const storage = new KernelStorage(this.workspace.memory, length);

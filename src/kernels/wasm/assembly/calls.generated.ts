@@ -89,6 +89,8 @@ export class ProductArgs {
   residual: usize;
   activation: i32;
   scale: f32;
+  format: i32;
+  columnScale: usize;
   rows: i32;
   depth: i32;
   columns: i32;

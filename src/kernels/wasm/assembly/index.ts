@@ -1,5 +1,6 @@
 // What the kernels export to TypeScript. `f(args, task, scratch)` are the parallel ones: see ../pool.ts.
 export { attentionBackward, backwardScratch } from "./attention-backward"; // its slope
+export { attentionDecode, decodeScratch } from "./attention-decode"; // one query
 export { attentionForward, attentionScratch, findUnclean } from "./attention-forward"; // attention
 export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise"; // element by element
 export { packPanels, product, productScratch } from "./product"; // matrix products

@@ -29,6 +29,7 @@ export const callFields = {
     "a", "aRow", "aStep", "aBatch", "transposedA: i32",
     "b", "bBatch", "c", "cRow", "cBatch",
     "bias", "residual", "activation: i32", "scale: f32",
+    "format: i32", "columnScale", // of B: 0 = f32, 1 = bf16, 2 = f16, 3 = int8 with a scale a column
     "rows: i32", "depth: i32", "columns: i32", "rowBlock: i32", "panelBlock: i32", "rowBlocks: i32", "panelBlocks: i32",
   ],
 } as const; // biome-ignore format: read as tables
