@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readWeights } from "../../src/models/load/weights.js";
+import { loadModel, readWeights } from "../../src/models/index.js";
 import { readSafetensors } from "../../src/tensor/index.js";
+import { expectClose, rowsOf } from "./compare.js";
 import { goldenSets } from "./where.js";
 
 for (const { id, folder } of goldenSets("gguf").filter((c) => c.about.kind === "gguf-dequant")) {
@@ -22,5 +23,18 @@ for (const { id, folder } of goldenSets("gguf").filter((c) => c.about.kind === "
       expect(weights.metadata["test.bool"]).toBe(true);
       expect(weights.metadata["test.ints"]).toEqual([1, -2, 3]);
     });
+  });
+}
+
+for (const { id, folder, about } of goldenSets("gguf").filter((c) => c.about.kind === "gguf-model")) {
+  test(`${id}: logits and maps of the dequantised model`, async () => {
+    const model = await loadModel(join(folder, "model.gguf"));
+    const golden = readSafetensors(readFileSync(join(folder, "golden.safetensors")));
+    const { logits, trace } = model.forward({ inputIds: rowsOf(golden, "input_ids") }, { trace: true });
+    expectClose(logits!, golden.tensor("logits"), about.tensors["logits"].tol_abs, "logits");
+    for (const name of golden.names.filter((n) => n.startsWith("attentions."))) {
+      const layer = Number(name.split(".")[1]);
+      expectClose(trace.weights({ layer }), golden.tensor(name), about.tensors[name].tol_abs, name);
+    }
   });
 }
