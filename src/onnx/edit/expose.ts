@@ -58,8 +58,14 @@ export function exposeAttention(bytes: Uint8Array, options: ExposeOptions = {}):
   return edits.length === 0 ? bytes : applyEdits(source, edits);
 }
 
-/** @internal The edits that `exposeAttention` makes, for a file that is copied piece by piece. */
-export function exposure(model: Model, root: Scope, sites: readonly Site[], options: ExposeOptions): Edit[] {
+/** @internal The edits that `exposeAttention` makes, for a file that is copied piece by piece; names go to `added`. */
+export function exposure(
+  model: Model,
+  root: Scope,
+  sites: readonly Site[],
+  options: ExposeOptions,
+  added: string[] = [],
+): Edit[] {
   const wanted = chosenSites(sites, options);
   const asked = options.statistics === true ? statistics : options.statistics || [];
   for (const s of asked) {
@@ -68,7 +74,6 @@ export function exposure(model: Model, root: Scope, sites: readonly Site[], opti
   const maps = options.maps ?? asked.length === 0;
   const plan = new Plan(model, root);
   const taken = new Set(model.graph.outputs.map((v) => v.name));
-  let added = 0;
   for (const site of wanted) {
     const places = site.ways.map((found) => mapOf(plan, found));
     if (places.some((p) => p === undefined)) continue;
@@ -81,7 +86,7 @@ export function exposure(model: Model, root: Scope, sites: readonly Site[], opti
       taken.add(name);
       b.named("Identity", [value], [name], []);
       plan.output(root, name, rank);
-      added++;
+      added.push(name);
     };
     if (maps) give(base, map, 4);
     for (const s of asked) {
@@ -90,20 +95,23 @@ export function exposure(model: Model, root: Scope, sites: readonly Site[], opti
       give(`${base}.${s}`, addStatistic(b, s, map, delimiters), 3);
     }
   }
-  return added === 0 ? [] : plan.edits;
+  return added.length === 0 ? [] : plan.edits;
 }
 
 function chosenSites(sites: readonly Site[], { kinds, layers, heads }: ExposeOptions): Site[] {
   const there = (list: readonly (string | number)[]): string => [...new Set(list)].join(", ") || "none";
   for (const kind of kinds ?? []) {
-    if (!sites.some((s) => s.kind === kind)) throw optionError("kinds", `has "${kind}"`, `kinds of this model: ${there(sites.map((s) => s.kind))}`);
+    if (!sites.some((s) => s.kind === kind))
+      throw optionError("kinds", `has "${kind}"`, `kinds of this model: ${there(sites.map((s) => s.kind))}`);
   }
   for (const layer of layers ?? []) {
-    if (!sites.some((s) => s.layer === layer)) throw optionError("layers", `has ${layer}`, `layers of this model: ${there(sites.map((s) => s.layer))}`);
+    if (!sites.some((s) => s.layer === layer))
+      throw optionError("layers", `has ${layer}`, `layers of this model: ${there(sites.map((s) => s.layer))}`);
   }
   const fewest = Math.min(...sites.map((s) => s.heads ?? Number.POSITIVE_INFINITY));
   for (const head of heads ?? []) {
-    if (!Number.isInteger(head) || head < 0 || head >= fewest) throw optionError("heads", `has ${head}`, `0 to ${fewest - 1}`);
+    if (!Number.isInteger(head) || head < 0 || head >= fewest)
+      throw optionError("heads", `has ${head}`, `0 to ${fewest - 1}`);
   }
   return sites.filter((s) => (!kinds || kinds.includes(s.kind)) && (!layers || layers.includes(s.layer)));
 }

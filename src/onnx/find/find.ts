@@ -5,7 +5,7 @@ import { infer } from "../graph/infer.js";
 import { Scope } from "../graph/scope.js";
 import { findFused } from "./fused.js";
 import type { Found } from "./found.js";
-import { type Placed, placed, type SiteSource } from "./kinds.js";
+import { type Confidence, type Placed, placed, type SiteSource } from "./kinds.js";
 import { findPlain } from "./softmax.js";
 
 /** One attention of a model. An If has it once in each branch: then there is one way to it per branch. */
@@ -14,6 +14,7 @@ export interface Site {
   layer: number;
   heads: number | undefined;
   source: SiteSource;
+  confidence: Confidence;
   path: string | undefined;
   ways: Found[];
 }
@@ -35,14 +36,14 @@ const order: readonly AttentionKind[] = ["self", "encoder", "decoder", "cross"];
 
 function merged(all: readonly Placed[]): Site[] {
   const sites = new Map<string, Site>();
-  for (const { found, kind, layer, source, path } of all) {
+  for (const { found, kind, layer, source, confidence, path } of all) {
     const key = `${kind}.${layer}`;
     const known = sites.get(key);
     if (known) {
       known.ways.push(found);
       known.heads ??= found.heads;
       if (source === "dataflow") known.source = source;
-    } else sites.set(key, { kind, layer, heads: found.heads, source, path, ways: [found] });
+    } else sites.set(key, { kind, layer, heads: found.heads, source, confidence, path, ways: [found] });
   }
   return [...sites.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.layer - b.layer);
 }

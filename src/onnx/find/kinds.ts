@@ -18,11 +18,15 @@ import { type NamedSite, namedSite } from "./names.js";
 /** What is said of where kind and layer were read from. */
 export type SiteSource = NamedSite["from"] | "dataflow";
 
+/** "high": names and dataflow agree · "medium": one of them tells · "low": they contradict each other. */
+export type Confidence = "high" | "medium" | "low";
+
 export interface Placed {
   found: Found;
   kind: AttentionKind;
   layer: number;
   source: SiteSource;
+  confidence: Confidence;
   /** The module's path, where there is one. */
   path: string | undefined;
 }
@@ -34,14 +38,24 @@ const isContent = (input: string): boolean => !/position|mask|cache_pos|use_cach
 export function placed(root: Scope, all: readonly Found[]): Placed[] {
   const dependencies = new Dependencies(root, isContent, all);
   const names = all.map(namedSite);
-  const cross = all.map((f, i) => names[i]?.cross || (!names[i]?.self && crosses(dependencies, f)));
+  const flow = all.map((f) => crosses(dependencies, f));
+  const cross = all.map((_, i) => names[i]?.cross || (!names[i]?.self && flow[i]!));
   const kinds = kindsOf(dependencies, all, names, cross);
   const out = all.map(
-    (found, i): Placed => ({ found, kind: kinds[i]!, layer: 0, source: "dataflow", path: names[i]?.path }),
+    (found, i): Placed => ({
+      found,
+      kind: kinds[i]!,
+      layer: 0,
+      source: "dataflow",
+      confidence: flow[i] === cross[i] ? "medium" : "low",
+      path: names[i]?.path,
+    }),
   );
   number(root, out, dependencies, {});
   out.forEach((p, i) => {
-    if (agrees(p, i, out, names)) p.source = names[i]!.from;
+    if (!agrees(p, i, out, names)) return;
+    p.source = names[i]!.from;
+    if (p.confidence === "medium") p.confidence = "high";
   });
   return out;
 }

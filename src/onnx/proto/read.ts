@@ -11,6 +11,22 @@ const deepest = 32;
 /** Nodes in all. The largest exports have some ten thousand; the limit keeps memory bounded for a file made of nothing else. */
 const mostNodes = 500_000;
 
+/** Wire types of ModelProto's fields. A file that begins with none of them, or has one of another type, is something else. */
+const modelFields: Record<number, number> = {
+  1: 0,
+  2: 2,
+  3: 2,
+  4: 2,
+  5: 0,
+  6: 2,
+  7: 2,
+  8: 2,
+  14: 2,
+  20: 2,
+  25: 2,
+  26: 2,
+};
+
 /** What all parts of one reading share. */
 interface Reading {
   source: ByteSource;
@@ -35,7 +51,9 @@ export function readModel(source: ByteSource): Model {
     functions: [],
   };
   const c = new Cursor(source, file);
+  checkStart(source);
   while (c.next()) {
+    if ((modelFields[c.field] ?? c.wire) !== c.wire) refuse(source.name, notOnnx, "give the path of an .onnx file");
     if (c.field === 1) model.irVersion = c.int();
     else if (c.field === 2) model.producer = c.text();
     else if (c.field === 7) {
@@ -48,6 +66,14 @@ export function readModel(source: ByteSource): Model {
   const { graph } = model;
   if (!graph) refuse(source.name, "has no graph in it, so it is no ONNX model", "give the path of an .onnx file");
   return { ...model, graph };
+}
+
+const notOnnx = "is no ONNX file";
+
+/** The first byte names the first field: nearly every other kind of file fails here. */
+function checkStart(source: ByteSource): void {
+  const first = source.read(0, 1)[0]!;
+  if (modelFields[first >> 3] !== (first & 7)) refuse(source.name, notOnnx, "give the path of an .onnx file");
 }
 
 function readOpset(source: ByteSource, message: Message, into: Map<string, number>): void {

@@ -6,7 +6,7 @@ import type { Ort, OrtTensor } from "./runtime.js";
 
 /** What a graph input is fed with: numbers and a shape. Whole numbers may be plain ones, whatever the graph's type. */
 export interface Feed {
-  data: ArrayLike<number> | ArrayLike<bigint> | ArrayLike<boolean> | readonly string[];
+  data: ArrayLike<number> | ArrayLike<bigint> | ArrayLike<boolean> | ArrayLike<string>;
   shape?: readonly number[];
   dims?: readonly number[];
 }

@@ -42,6 +42,8 @@ export interface AttentionInfo {
   tapped: string;
   /** Where kind and layer were read from: "node names", "metadata", "weight names" or "dataflow". */
   source: string;
+  /** "high": names and dataflow agree; "medium": one of them tells; "low": they contradict each other, names were taken. */
+  confidence: "high" | "medium" | "low";
   /** The module's path in the model it was exported from, where the file tells. */
   path?: string;
 }
@@ -335,13 +337,14 @@ const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim().slice(0, 300);
 
 function attentionInfo(site: Site): AttentionInfo {
-  const { kind, layer, heads, source, path, ways } = site;
+  const { kind, layer, heads, source, confidence, path, ways } = site;
   return {
     kind,
     layer,
     heads,
     tapped: tapped(site),
     source,
+    confidence,
     ...(path && source !== "dataflow" && ways.length > 0 && { path }),
   };
 }

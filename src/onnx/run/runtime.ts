@@ -55,8 +55,8 @@ export async function loadRuntime(asked?: RuntimeName | Ort): Promise<Runtime> {
   let cause: unknown;
   for (const name of order) {
     try {
-      // A bundler should leave these to whoever installs them; hence the names written out, and nothing computed.
-      const module = name === "node" ? await import("onnxruntime-node") : await import("onnxruntime-web");
+      // Not written out for Node: a bundler for the browser must not look for it.
+      const module = name === "node" ? await import(/* @vite-ignore */ packages.node) : await import("onnxruntime-web");
       return titled(name, ("default" in module && module.default ? module.default : module) as unknown as Ort);
     } catch (error) {
       cause ??= error;
