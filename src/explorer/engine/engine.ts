@@ -16,7 +16,7 @@ import { badges } from "./badges.js";
 import { fold, groupsOf, plain } from "./groups.js";
 import { headTypesView } from "./head-types-view.js";
 import { describeKinds } from "./kinds.js";
-import { meanLoss, topGuesses } from "./predict.js";
+import { meanLoss, nextChange, topGuesses } from "./predict.js";
 import type {
   Atlas,
   At,
@@ -349,7 +349,6 @@ export class Engine implements EngineApi {
   }
 
   async compareNext({ run, with: other }: { run: number; with: number }): Promise<NextChange> {
-    const { nextChange } = await import("./predict.js");
     return nextChange(this.#run(run), this.#run(other));
   }
 
@@ -357,7 +356,6 @@ export class Engine implements EngineApi {
     { run: id, output }: { run: number; output: "zero" | "mean" },
     options: CallOptions = {},
   ): Promise<SweepResult[]> {
-    const { nextChange } = await import("./predict.js");
     const run = this.#run(id);
     const { layers, heads, kind } = run.kinds[0]!;
     const results: SweepResult[] = [];

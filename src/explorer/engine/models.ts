@@ -1,8 +1,268 @@
 /** @file Models as sources: the bundled one, folders the server hands over, folders dropped on the page. */
-import { UnavailableError } from "../../tensor/index.js";
-import type { CallOptions, DroppedFile } from "./protocol.js";
-import type { Source } from "./sources.js";
+import type { Model } from "../../models/index.js";
+import { buildModel } from "../../models/load/build.js";
+import { parseJson } from "../../models/load/files.js";
+import { ggufModel } from "../../models/load/gguf/model.js";
+import { openGguf } from "../../models/load/gguf/open.js";
+import { memorySource } from "../../models/load/source.js";
+import { joinWeights, openWeights } from "../../models/load/weights.js";
+import { FileError } from "../../tensor/index.js";
+import { readTokenizer } from "../../text/load.js";
+import { readTrace, type Trace } from "../../trace/index.js";
+import { lensRows } from "./lens.js";
+import { logitsAt, topOf } from "./predict.js";
+import type { CallOptions, DroppedFile, Edit, GenerationStep, ModelCard } from "./protocol.js";
+import { emptyText, type RunResult, type Source, traceSource } from "./sources.js";
+import { runWithEdits } from "./what-if.js";
+import { outputProjection } from "./weights.js";
 
-export async function filesSource(_files: DroppedFile[], _options: CallOptions): Promise<Source> {
-  throw new UnavailableError({ where: "explore", argument: "a model folder", got: "cannot be opened here yet" });
+/** Longest text in tokens for a model whose positions are relative. */
+const longest = 16_384;
+/** Logits of a run, in numbers: more would not fit beside the model. */
+const mostLogits = 2 ** 27;
+/** What stands between a source and a target in the text box. */
+export const targetMark = "=>";
+
+export function modelSource(card: ModelCard, load: (options: CallOptions) => Promise<Model>): Source {
+  let loading: Promise<Model> | undefined;
+  let model: Model | undefined;
+  const source: Source = {
+    card,
+    async open(options) {
+      loading ??= load(options);
+      try {
+        model = await loading;
+      } catch (error) {
+        loading = undefined;
+        throw error;
+      }
+      describe(card, model);
+      source.model = model;
+    },
+    async run(text, edits) {
+      return read(model!, text, edits);
+    },
+    word: (id) => wordOf(model!, id),
+    lens: (result, top) => lensRows(model!, result.trace, (id) => wordOf(model!, id), top),
+    outputProjection: (layer, head) => outputProjection(model!, layer, head),
+  };
+  source.generate = (asked, options, breathe) => generate(model!, asked, options, breathe);
+  return source;
 }
+
+function describe(card: ModelCard, model: Model): void {
+  card.architecture = model.architecture;
+  card.parameters = model.parameterCount;
+  card.generates = model.family !== "encoder";
+  const context = model.contextLength;
+  if (context !== undefined) card.context = context;
+  const size = model.parameterCount;
+  card.says = `${model.architecture}, ${size > 1e6 ? `${(size / 1e6).toFixed(1)} million` : size.toLocaleString("en")} weights${context ? `, context ${context}` : ""}`;
+}
+
+/** Models whose positions are a table: longer texts cannot be read at all. */
+const tables = new Set(["gpt2", "bert", "distilbert", "roberta", "electra", "gpt_neo", "opt"]);
+
+function read(model: Model, given: string, edits: Edit[]): RunResult {
+  const notes: string[] = [];
+  const [text, target] = model.family === "encoder-decoder" ? split(given, notes) : [given, undefined];
+  const encoding = model.tokenizer.encode(text);
+  if (encoding.special.every((s) => s === 1) && text.trim() === "") throw emptyText();
+  if (encoding.ids.length === 0) throw emptyText();
+  const own = model.contextLength;
+  const room = Math.min(tables.has(model.architecture) ? (own ?? longest) : longest, Math.floor(mostLogits / model.vocabularySize));
+  let kept = text;
+  if (encoding.ids.length > room) {
+    const added = encoding.special.filter((s) => s === 1).length;
+    const words = encoding.offsets.filter((_, i) => encoding.special[i] !== 1);
+    kept = text.slice(0, words[Math.max(0, room - added - 1)]![1]);
+    notes.push(`The text has ${encoding.ids.length.toLocaleString("en")} tokens, this model reads ${room.toLocaleString("en")}: the rest is left out.`);
+  } else if (own !== undefined && encoding.ids.length > own) {
+    notes.push(`${encoding.ids.length.toLocaleString("en")} tokens are more than the ${own} this model was trained on: it reads them, but what it says after token ${own} is beyond its training.`);
+  }
+  const trace = runWithEdits(model, kept, target, edits);
+  return { trace, text: given, notes };
+}
+
+function split(given: string, notes: string[]): [string, string | undefined] {
+  const at = given.indexOf(targetMark);
+  if (at < 0) {
+    notes.push(`Write “source ${targetMark} target” to see the decoder read a target.`);
+    return [given, undefined];
+  }
+  return [given.slice(0, at).trim(), given.slice(at + targetMark.length).trim()];
+}
+
+/** A vocabulary id as the text it would add. */
+function wordOf(model: Model, id: number): string {
+  if (!model.hasTokenizer) return String(id);
+  const raw = model.tokenizer.idToToken(id) ?? String(id);
+  if (model.tokenizer.isSpecial(id)) return raw;
+  const space = /^[Ġ▁]/.test(raw) ? " " : "";
+  const decoded = model.tokenizer.decode([id]).replace(/^ /, "");
+  if (decoded.includes("\ufffd")) return raw;
+  return raw.startsWith("##") ? decoded.replace(/^##/, "") : space + decoded;
+}
+
+async function generate(
+  model: Model,
+  asked: { text: string; tokens: number; temperature: number; seed: number },
+  options: CallOptions & { onStep?: (step: GenerationStep) => void },
+  breathe: () => Promise<void>,
+): Promise<string> {
+  const { ids } = model.tokenizer.encode(asked.text, { addSpecialTokens: model.family === "encoder-decoder" });
+  if (ids.length === 0) throw emptyText();
+  const own = tables.has(model.architecture) ? (model.contextLength ?? longest) : longest;
+  const maxNewTokens = Math.max(1, Math.min(asked.tokens, own - ids.length));
+  let text = asked.text;
+  const steps = model.generate(ids, { maxNewTokens, temperature: asked.temperature, seed: asked.seed, ...(options.signal && { signal: options.signal }) });
+  let done = 0;
+  for await (const step of steps) {
+    text += step.token;
+    const top = topOf(step.logits.data, { word: (id) => wordOf(model, id) }, 8);
+    const probability = top.find((g) => g.id === step.id)?.probability ?? probabilityOf(step.logits.data, step.id);
+    options.onStep?.({ token: step.token, id: step.id, probability, top });
+    options.onProgress?.(++done, maxNewTokens, "tokens written");
+    await breathe();
+    options.signal?.throwIfAborted();
+  }
+  return text;
+}
+
+function probabilityOf(logits: ArrayLike<number>, id: number): number {
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]!);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - max);
+  return Math.exp(logits[id]! - max) / sum;
+}
+
+/** Files in memory → a model. */
+async function fromFiles(name: string, files: Map<string, Uint8Array>, options: CallOptions): Promise<Model> {
+  const text = (file: string): string | undefined => {
+    const bytes = files.get(file);
+    return bytes && new TextDecoder().decode(bytes);
+  };
+  const onProgress = (done: number, total: number): void => options.onProgress?.(done, total, `laying out ${name}`);
+  const gguf = [...files.keys()].find((f) => f.endsWith(".gguf"));
+  if (gguf) return buildModel(ggufModel(openGguf(memorySource(files.get(gguf)!, gguf)), gguf), { onProgress });
+  const config = text("config.json");
+  if (config === undefined) {
+    throw new FileError({ where: "explore", argument: name, got: "has no config.json", expected: "a model folder with config.json, model.safetensors and tokenizer.json, or a trace file", fix: "drop the folder that save_pretrained() wrote" });
+  }
+  const weights = [...files.keys()].filter((f) => f.endsWith(".safetensors")).sort();
+  if (weights.length === 0) {
+    throw new FileError({ where: "explore", argument: name, got: "has no .safetensors weights", fix: 'save it from Python: model.save_pretrained("FOLDER", safe_serialization=True)' });
+  }
+  const tokenizer = text("tokenizer.json");
+  const tokenizerConfig = text("tokenizer_config.json");
+  const parts = weights.map((f) => openWeights(memorySource(files.get(f)!, f)));
+  return buildModel(
+    {
+      name,
+      config: parseJson(config, "config.json"),
+      configFile: "config.json",
+      weights: parts.length === 1 ? parts[0]! : joinWeights(parts),
+      ...(tokenizer && { tokenizer: readTokenizer({ tokenizer, config: tokenizerConfig }) }),
+    },
+    { onProgress },
+  );
+}
+
+/** A folder dropped on the page. */
+export async function filesSource(dropped: DroppedFile[], options: CallOptions): Promise<Source> {
+  const root = common(dropped.map((f) => f.path));
+  const name = root.replace(/\/$/, "") || dropped[0]!.path;
+  const files = new Map(dropped.map((f) => [f.path.slice(root.length), new Uint8Array(f.bytes)]));
+  const model = await fromFiles(name, files, options);
+  const card: ModelCard = { id: `files:${name}`, name, says: "", source: "files", runs: true };
+  const source = modelSource(card, async () => model);
+  await source.open(options);
+  fillShape(card, model);
+  return source;
+}
+
+const common = (paths: string[]): string => {
+  const first = paths[0]!.split("/")[0]!;
+  return paths.every((p) => p.startsWith(`${first}/`)) ? `${first}/` : "";
+};
+
+/** Layers and heads as the config says, for the list of models. */
+function fillShape(card: ModelCard, model: { config: Record<string, unknown> } | Record<string, unknown>): void {
+  const config = ("config" in model ? model.config : model) as Record<string, unknown>;
+  const number = (...names: string[]): number | undefined => names.map((n) => config[n]).find((x): x is number => typeof x === "number");
+  const layers = number("num_hidden_layers", "n_layer", "n_layers", "num_layers");
+  const heads = number("num_attention_heads", "n_head", "n_heads", "num_heads");
+  if (layers !== undefined) card.layers = layers;
+  if (heads !== undefined) card.heads = heads;
+}
+
+interface Served {
+  models: { id: string; name: string; base: string; kind: "bundled" | "folder" | "trace"; files: { path: string; size: number }[] }[];
+}
+
+/** What the explorer's own server hands over. Nothing where there is no server (a page opened from disk). */
+export async function servedSources(base: string): Promise<Source[]> {
+  const response = await fetch(new URL("/api/start", base)).catch(() => undefined);
+  if (!response?.ok) return [];
+  const { models } = (await response.json()) as Served;
+  const sources: Source[] = [];
+  for (const m of models) {
+    const at = new URL(m.base, base);
+    if (m.kind === "trace") sources.push(await servedTrace(m.name, new URL(encodeURIComponent(m.files[0]!.path), at)));
+    else {
+      const card: ModelCard = { id: m.id, name: m.name, says: "", source: m.kind === "bundled" ? "bundled" : "server", runs: true };
+      const config = await fetch(new URL("config.json", at)).then((r) => (r.ok ? r.json() : undefined)).catch(() => undefined);
+      if (config) fillShape(card, config as Record<string, unknown>);
+      sources.push(modelSource(card, async (options) => fromFiles(m.name, await fetchAll(at, m.files, options), options)));
+    }
+  }
+  return sources;
+}
+
+async function servedTrace(name: string, at: URL): Promise<Source> {
+  const card: ModelCard = { id: `trace:${name}`, name, says: "a recorded trace", source: "trace", runs: false };
+  let inner: Source | undefined;
+  return {
+    card,
+    async open() {
+      if (inner) return;
+      const bytes = new Uint8Array(await (await fetch(at)).arrayBuffer());
+      inner = traceSource(readTrace(bytes, name), name);
+      Object.assign(card, inner.card, { id: card.id });
+    },
+    run: (text, edits) => inner!.run(text, edits),
+  };
+}
+
+const needed = /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|[^/]*\.safetensors|[^/]*\.gguf)$/;
+
+/** Fetches a model's files with progress over all their bytes. */
+async function fetchAll(base: URL, listed: { path: string; size: number }[], options: CallOptions): Promise<Map<string, Uint8Array>> {
+  const files = listed.filter((f) => needed.test(f.path));
+  const total = files.reduce((n, f) => n + f.size, 0);
+  let done = 0;
+  const out = new Map<string, Uint8Array>();
+  for (const { path, size } of files) {
+    const response = await fetch(new URL(path.split("/").map(encodeURIComponent).join("/"), base), options.signal ? { signal: options.signal } : {});
+    if (!response.ok || !response.body) {
+      throw new FileError({ where: "explore", argument: path, got: `cannot be fetched (${response.status})`, fix: "see whether the server still runs" });
+    }
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done: end, value } = await reader.read();
+      if (end) break;
+      if (at + value.length > size) throw new FileError({ where: "explore", argument: path, got: "changed while it was read", fix: "load the page again" });
+      bytes.set(value, at);
+      at += value.length;
+      done += value.length;
+      options.onProgress?.(done, total, "loading the model");
+    }
+    out.set(path, bytes);
+  }
+  return out;
+}
+
+export { logitsAt, type Trace };

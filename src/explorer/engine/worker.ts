@@ -9,7 +9,10 @@ interface WorkerScope {
 }
 const scope = globalThis as unknown as WorkerScope;
 
-const engine = new Engine();
+/** Models come from the page's own server; a page opened from disk has only what is dropped on it. */
+const engine = new Engine([
+  async () => (await import("./models.js")).servedSources((globalThis as unknown as { location: { href: string } }).location.href),
+]);
 const running = new Map<number, AbortController>();
 
 scope.onmessage = ({ data }) => {

@@ -5,7 +5,7 @@
 export const pagePolicy = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self'",
+  "worker-src 'self' blob:", // the kernels' threads are started from text that the library itself brings
   "style-src 'self'",
   "img-src 'self' blob: data:",
   "font-src 'self'",

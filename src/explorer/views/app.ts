@@ -49,7 +49,7 @@ class App extends View {
     if (e.dataTransfer) void openDropped(this.store, e.dataTransfer);
   };
 
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { page } = this.store.choice.value;
     return html`
       <a class="skip" href="#stage" @click=${this.#skip}>Skip to the picture</a>

@@ -10,7 +10,7 @@ class Entry extends View {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #typed: string | undefined;
 
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { store } = this;
     const { text } = store.choice.value;
     const run = store.run.value;

@@ -4,7 +4,7 @@ import type { ScaleName, Transform } from "../state/choice.js";
 import { define, View } from "./base.js";
 
 class Filters extends View {
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { store } = this;
     const c = store.choice.value;
     const k = store.kind.value;

@@ -20,7 +20,7 @@ class HeadsView extends View {
   static override properties = { large: { type: Boolean } };
   declare large: boolean;
 
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
     const run = store.shown.value;

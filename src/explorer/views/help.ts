@@ -29,7 +29,7 @@ class Help extends View {
     if (dialog?.open) dialog.close();
     else dialog?.showModal();
   };
-  render(): TemplateResult {
+  override render(): TemplateResult {
     return html`<dialog aria-labelledby="help-title" @click=${(e: Event) => { if (e.target === e.currentTarget) (e.target as HTMLDialogElement).close(); }}>
       <h2 id="help-title">Keys</h2>
       <dl class="keys">${keys.map(([k, says]) => html`<div><dt><kbd>${k}</kbd></dt><dd>${says}</dd></div>`)}</dl>

@@ -9,7 +9,7 @@ const figure = (x: number): string =>
   Number.isFinite(x) ? x.toFixed(4).replace("-", "−") : x === Number.NEGATIVE_INFINITY ? "−∞" : "–";
 
 class Inspector extends View {
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
     const maps = store.maps();

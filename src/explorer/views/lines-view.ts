@@ -9,7 +9,7 @@ import { PictureView } from "./picture-view.js";
 import { waiting } from "./waiting.js";
 
 class LinesView extends PictureView {
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
     const maps = store.maps();

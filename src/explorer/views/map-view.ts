@@ -10,7 +10,7 @@ import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
 class MapView extends PictureView {
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
     const maps = store.maps();

@@ -3,7 +3,7 @@ import { html, type TemplateResult } from "lit";
 import { define, View } from "./base.js";
 
 class Share extends View {
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const go = (name: string) => async (): Promise<void> => {
       const { shareAs } = await import("./share-actions.js");
       await shareAs(this.store, name);

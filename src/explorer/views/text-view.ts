@@ -11,7 +11,7 @@ import { define, View } from "./base.js";
 import { waiting } from "./waiting.js";
 
 class TextView extends View {
-  render(): TemplateResult {
+  override render(): TemplateResult {
     const k = this.store.kind.value;
     const maps = this.store.maps();
     if (!k) return waiting(this.store.run.value, "Reading the text");
