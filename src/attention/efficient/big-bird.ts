@@ -13,7 +13,7 @@
  */
 import type { AttentionResult } from "../../kernels/kernel.js";
 import { OptionError, ShapeError, show } from "../../tensor/index.js";
-import { note } from "./cost.js";
+import { adjusted } from "./cost.js";
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, integers, type Problem, selfOnly, type Table } from "./operands.js";
 import { attend, intervals, merge, without } from "./parts.js";
@@ -40,8 +40,7 @@ export const bigBird = mechanism<BigBirdOptions>("bigBird", (p, options) => {
   selfOnly(p, "blocks are counted within one sequence");
   const size = count(p.where, "blockSize", options.blockSize ?? 64);
   const blocks = Math.max(1, Math.ceil(p.queries / size));
-  if (p.queries % size !== 0)
-    note(`length ${p.queries} is padded to ${blocks * size}, a multiple of blockSize ${size}`);
+  if (p.queries % size !== 0) adjusted(p.where, p.queries, blocks * size, `blockSize ${size}`);
   const times = multiplicity(p, blocks, chosen(p, options, blocks), options.repeatedBlocks ?? "once");
   const parts: AttentionResult[] = [];
   for (let t = 1; t === 1 || times.some((n) => n >= t); t++) {
@@ -99,9 +98,12 @@ function draw(p: Problem, r: number, blocks: number, seed: number): Int32Array {
   const out = new Int32Array(p.heads * Math.max(0, blocks - 2) * free);
   for (let h = 0, at = 0; h < p.heads; h++) {
     for (let i = 1; i < blocks - 1; i++) {
-      const others: number[] = [];
-      for (let j = 1; j < blocks - 1; j++) if (Math.abs(i - j) > 1) others.push(j);
-      for (let n = 0; n < free; n++, at++) out[at] = others.splice(source.below(others.length), 1)[0]!;
+      const taken = new Set<number>();
+      while (taken.size < free) {
+        const j = 1 + source.below(blocks - 2); // not an edge; drawn again where it is a neighbour or taken
+        if (Math.abs(i - j) > 1) taken.add(j);
+      }
+      for (const j of taken) out[at++] = j;
     }
   }
   return out;

@@ -5,6 +5,7 @@
 import { withOperations } from "../../kernels/current.js";
 import type { AttentionCall, Operations, PackedWeight } from "../../kernels/kernel.js";
 import { broadcastShapes, sizeOf, Tensor } from "../../tensor/index.js";
+import { warn } from "../warnings.js";
 import { countPairs } from "./pairs.js";
 
 /** What a call asks of the machine. */
@@ -44,9 +45,20 @@ export function phantom(shape: readonly number[]): Tensor {
 
 let notes: string[] | undefined;
 
-/** @internal A mechanism says here what it adjusted; heard while its cost is counted. */
+/** @internal Heard while a cost is counted: "length 300 is padded to 306, a multiple of stride 18". */
 export function note(text: string): void {
   notes?.push(text);
+}
+
+/** @internal An adjustment that the caller should know of: also a warning when it is not only counted. */
+export function adjusted(where: string, length: number, to: number, block: string): void {
+  if (notes) notes.push(`length ${length} is padded to ${to}, a multiple of ${block}`);
+  else
+    warn({
+      where,
+      argument: "q",
+      got: `has length ${length}, no multiple of ${block}; it is padded to ${to} with absent keys`,
+    });
 }
 
 /** @internal Runs `call` on phantoms of a shape and returns what was counted. */

@@ -9,6 +9,7 @@ import { ops } from "../../kernels/current.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
 import { random } from "./random.js";
 import { replaceRows } from "./rows.js";
+import { ints } from "./fill.js";
 
 export type FeatureMap = "positive" | "trigonometric" | "hyperbolic";
 
@@ -53,7 +54,7 @@ export function absentAs(x: Tensor, keyMask: Uint8Array, value: number): Tensor 
   const [, H, L, N] = x.shape as [number, number, number, number];
   const fill = tensor(new Float32Array(N).fill(value), [1, N]);
   const rows = x.size / N;
-  const from = Int32Array.from({ length: rows }, (_, r) => (keyMask[Math.floor(r / (H * L)) * L + (r % L)] ? -1 : 0));
+  const from = ints(rows, (r) => (keyMask[Math.floor(r / (H * L)) * L + (r % L)] ? -1 : 0));
   return replaceRows(x, fill, from);
 }
 

@@ -18,6 +18,7 @@ import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, selfOnly } from "./operands.js";
 import { attend, intervals, merge, without } from "./parts.js";
 import { takeRows } from "./rows.js";
+import { bytes, ints } from "./fill.js";
 
 export interface FixedOptions extends CommonOptions {
   /** Keys in a block, l; default ⌈√L⌉. */
@@ -57,9 +58,8 @@ export const fixed = mechanism<FixedOptions>("fixed", (p, options) => {
   // Summaries before position j: whole blocks give c each, the unfinished one what it has.
   const upTo = (j: number) => Math.floor(j / l) * c + Math.max(0, (j % l) - firstSummary);
   const each = (heads: number) =>
-    Int32Array.from({ length: p.batch * heads * G }, (_, n) => ids[n % G]!); // biome-ignore format: one line
-  const summaryMask =
-    p.keyMask && Uint8Array.from({ length: p.batch * G }, (_, n) => p.keyMask![Math.floor(n / G) * L + ids[n % G]!]!);
+    ints(p.batch * heads * G, (n) => ids[n % G]!); // biome-ignore format: one line
+  const summaryMask = p.keyMask && bytes(p.batch * G, (n) => p.keyMask![Math.floor(n / G) * L + ids[n % G]!]!);
   const far = intervals(L, G, (i) => [0, p.causal ? upTo(i + 1) : G]);
   const inBlock = attend(p.q, p.k, p.v, p.scale, without(own, p.keyMask, L));
   if (G === 0) return inBlock.output; // shorter than the first summary

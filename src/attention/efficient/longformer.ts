@@ -21,6 +21,7 @@ import { type CommonOptions, count, type Problem, selfOnly, type Window, windowO
 import { attend, intervals, merge, without } from "./parts.js";
 import { attendResidues } from "./residues.js";
 import { replaceRows, takeRows } from "./rows.js";
+import { bytes, ints } from "./fill.js";
 
 export interface LongformerOptions extends CommonOptions {
   /** Inclusive reach; Hugging Face's `attention_window` w is { left: w/2, right: w/2 }. */
@@ -136,7 +137,7 @@ function dilatedWindow(p: Problem, options: LongformerOptions, keyMask: Uint8Arr
 
 /** Row ids of the global tokens for every head; lists shorter than G repeat their last token, or token 0. */
 function globalIds(globals: readonly number[][], heads: number, G: number): Int32Array {
-  return Int32Array.from({ length: globals.length * heads * G }, (_, n) => {
+  return ints(globals.length * heads * G, (n) => {
     const list = globals[Math.floor(n / (heads * G))]!;
     return list[Math.min(n % G, list.length - 1)] ?? 0;
   });
@@ -152,7 +153,7 @@ function globalKeys(p: Problem, globals: readonly number[][], G: number): Attent
     (i, b) => [0, p.causal ? globals[b]!.filter((g) => g <= i).length : globals[b]!.length],
     p.batch,
   );
-  const present = p.keyMask && Uint8Array.from({ length: p.batch * G }, (_, n) => {
+  const present = p.keyMask && bytes(p.batch * G, (n) => {
     const b = Math.floor(n / G);
     return p.keyMask![b * p.keys + (globals[b]![n % G] ?? 0)]!;
   }); // biome-ignore format: one thought

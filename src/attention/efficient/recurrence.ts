@@ -11,6 +11,7 @@
  */
 import { ops } from "../../kernels/current.js";
 import { type Tensor, tensor, zeros } from "../../tensor/index.js";
+import { floats } from "./fill.js";
 
 export interface Recurrence {
   q: Tensor; // [N, L, D]
@@ -114,7 +115,7 @@ function inverse(A: Tensor): Tensor {
   const [M, c] = A.shape as [number, number];
   const unit = (t: number) =>
     tensor(
-      Float32Array.from({ length: M * c }, (_, n) => (n % c === t ? 1 : 0)),
+      floats(M * c, (n) => (n % c === t ? 1 : 0)),
       [M, 1, c],
     );
   let T = unit(0);
@@ -155,7 +156,7 @@ function upright(x: Tensor): Tensor {
 /** Ones on and below the diagonal, or only below it. */
 function triangle(c: number, diagonal: boolean): Tensor {
   return tensor(
-    Float32Array.from({ length: c * c }, (_, at) => (at % c < Math.floor(at / c) + (diagonal ? 1 : 0) ? 1 : 0)),
+    floats(c * c, (at) => (at % c < Math.floor(at / c) + (diagonal ? 1 : 0) ? 1 : 0)),
     [c, c],
   );
 }
@@ -163,7 +164,7 @@ function triangle(c: number, diagonal: boolean): Tensor {
 /** −1e9 above the diagonal, so that e^(…) is 0 there whatever the decays. */
 function beyond(c: number): Tensor {
   return tensor(
-    Float32Array.from({ length: c * c }, (_, at) => (at % c > Math.floor(at / c) ? -1e9 : 0)),
+    floats(c * c, (at) => (at % c > Math.floor(at / c) ? -1e9 : 0)),
     [c, c],
   );
 }

@@ -13,12 +13,13 @@
 import { ops } from "../../kernels/current.js";
 import type { AttentionResult } from "../../kernels/kernel.js";
 import { OptionError, ShapeError, show, type Tensor, type TensorLike } from "../../tensor/index.js";
-import { note } from "./cost.js";
+import { adjusted } from "./cost.js";
 import { bucketOrder, lshBuckets, readBuckets, type Hashing } from "./hashing.js";
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, type Problem, selfOnly } from "./operands.js";
 import { attend, intervals, mergeRounds } from "./parts.js";
 import { cut, padMask, padRows, replaceRows, roundUp, takeRows } from "./rows.js";
+import { bytes, ints } from "./fill.js";
 
 export interface ReformerOptions extends CommonOptions {
   /** Buckets of a round: an even number, or even factors [n0, n1 …] hashed apart and combined. Default: about 2·L/chunkLength, a power of 2, Hugging Face's choice. */
@@ -51,7 +52,7 @@ export const reformer = mechanism<ReformerOptions>("reformer", (p, options) => {
   const k = hashing ? ops().rmsNorm(p.k, undefined, 1e-6) : p.k;
   if (p.queries <= c) return whole(p, k, hashing);
   const L = roundUp(p.queries, c);
-  if (L !== p.queries) note(`length ${p.queries} is padded to ${L}, a multiple of chunkLength ${c}`);
+  if (L !== p.queries) adjusted(p.where, p.queries, L, `chunkLength ${c}`);
   const padded = {
     ...p,
     q: padRows(p.q, L), k: padRows(k, L), v: padRows(p.v, L),
@@ -72,7 +73,7 @@ interface Order {
 }
 
 function inOrder(heads: number, L: number): Int32Array {
-  return Int32Array.from({ length: heads * L }, (_, n) => n % L);
+  return ints(heads * L, (n) => n % L);
 }
 
 function hashed(p: Problem, hashing: Hashing): Order {
@@ -125,7 +126,7 @@ interface ChunkShape {
 
 /** The order with the last `before` positions in front of it and the first ones behind, `wide` in all. */
 function wrapped(positions: Int32Array, heads: number, length: number, before: number, wide: number): Int32Array {
-  return Int32Array.from({ length: heads * wide }, (_, at) => {
+  return ints(heads * wide, (at) => {
     const [head, n] = [Math.floor(at / wide), at % wide];
     return positions[head * length + ((((n - before) % length) + length) % length)]!;
   });
@@ -133,7 +134,7 @@ function wrapped(positions: Int32Array, heads: number, length: number, before: n
 
 /** Local layers sort nothing, so the heads of a group share one order. */
 function ofKeyHeads(around: Int32Array, group: number, wide: number): Int32Array {
-  return Int32Array.from({ length: around.length / group }, (_, at) => around[at % wide]!);
+  return ints(around.length / group, (at) => around[at % wide]!);
 }
 
 /** Row, in the sorted order, of each round and position. */
@@ -159,14 +160,14 @@ function chunkMask(
   const mask = new Uint8Array(p.batch * p.heads * n * c * reach);
   for (let head = 0, at = 0; head < p.batch * p.heads; head++) {
     const present = p.keyMask?.subarray(Math.floor(head / p.heads) * p.keys);
-    for (let chunk = 0; chunk < n; chunk++) {
-      for (let i = 0; i < c; i++) {
-        const query = positions[head * length + chunk * c + i]!;
-        for (let j = 0; j < reach; j++, at++) {
-          const key = around[head * wide + chunk * c + j]!;
-          const seen = (self || key !== query) && (!p.causal || key <= query) && present?.[key] !== 0;
-          if (seen) mask[at] = 1;
-        }
+    for (let row = 0; row < n * c; row++) {
+      const query = positions[head * length + row]!;
+      const from = head * wide + Math.floor(row / c) * c;
+      const last = p.causal ? query : p.keys;
+      for (let j = from; j < from + reach; j++, at++) {
+        const key = around[j]!;
+        mask[at] = key <= last && (self || key !== query) ? 1 : 0;
+        if (present && present[key] === 0) mask[at] = 0;
       }
     }
   }
@@ -177,7 +178,7 @@ function chunkMask(
 function whole(p: Problem, k: Tensor, hashing: boolean): Tensor {
   const L = p.queries;
   const rule = intervals(L, L, (i) => [0, p.causal ? i + 1 : L]);
-  const data = Uint8Array.from({ length: L * L }, (_, at) => (at % L === Math.floor(at / L) ? 0 : 1));
+  const data = bytes(L * L, (at) => (at % L === Math.floor(at / L) ? 0 : 1));
   if (hashing) rule.mask = { data, strides: [0, 0, L, 1] };
   if (p.keyMask) rule.keyMask = { data: p.keyMask, batchStride: L };
   const { output, lse } = attend(p.q, k, p.v, p.scale, rule);

@@ -7,6 +7,7 @@ import type { AttentionResult } from "../../kernels/kernel.js";
 import type { Tensor } from "../../tensor/index.js";
 import { attend, type Interval, intervals, without } from "./parts.js";
 import { padMask, padRows, roundUp } from "./rows.js";
+import { bytes } from "./fill.js";
 
 /** Splits by residue: item b, class c → item b·d + c. Padded with zeros to a multiple of d. */
 export function split(x: Tensor, d: number): Tensor {
@@ -54,7 +55,7 @@ export function attendResidues(
 function splitMask(mask: Uint8Array | undefined, B: number, padded: number, d: number): Uint8Array | undefined {
   if (!mask) return undefined;
   const n = padded / d;
-  return Uint8Array.from({ length: B * padded }, (_, at) => {
+  return bytes(B * padded, (at) => {
     const [item, i] = [Math.floor(at / n), at % n];
     return mask[Math.floor(item / d) * padded + i * d + (item % d)]!;
   });

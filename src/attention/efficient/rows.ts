@@ -5,6 +5,7 @@
 import { ops } from "../../kernels/current.js";
 import { type Tensor, zeros } from "../../tensor/index.js";
 import type { Problem } from "./operands.js";
+import { ints } from "./fill.js";
 
 /** Rows `ids` of x [B, H, L, N], given for each head in turn (ids within the head) → [B, H, ids.length/(B·H), N]. */
 export function takeRows(x: Tensor, ids: Int32Array): Tensor {
@@ -66,7 +67,7 @@ export function spreadHeads(x: Tensor, heads: number): Tensor {
   const [B, Hk, L, N] = x.shape as [number, number, number, number];
   if (Hk === heads) return x;
   const group = heads / Hk;
-  const ids = Int32Array.from({ length: B * heads }, (_, n) => Math.floor(n / group));
+  const ids = ints(B * heads, (n) => Math.floor(n / group));
   return ops().reshape(ops().gather(ops().reshape(x, [B * Hk, L * N]), ids), [B, heads, L, N]);
 }
 

@@ -16,6 +16,7 @@ import { OptionError, type Tensor, tensor } from "../../tensor/index.js";
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, type Problem, type Window } from "./operands.js";
 import { attend, intervals, merge, without } from "./parts.js";
+import { floats, ints } from "./fill.js";
 
 export interface StreamingOptions extends CommonOptions {
   /** Tokens at the start that stay; default 4, beyond which the paper finds no gain (its Table 2). */
@@ -77,13 +78,13 @@ function turner(p: Problem, { base = 10000, dim = p.headDim, interleaved = false
   const angle = (n: number) => Math.floor(n / half) * base ** (-(n % half) / half);
   const table = (f: (x: number) => number) =>
     tensor(
-      Float32Array.from({ length: p.keys * half }, (_, n) => f(angle(n))),
+      floats(p.keys * half, (n) => f(angle(n))),
       [p.keys, half],
     );
   const [cos, sin] = [table(Math.cos), table(Math.sin)];
   return (x: Tensor, position: (row: number) => number): Tensor => {
     const [B, H, L, D] = x.shape as [number, number, number, number];
-    const positions = Int32Array.from({ length: B * H * L }, (_, r) => Math.max(0, position(r % L)));
+    const positions = ints(B * H * L, (r) => Math.max(0, position(r % L)));
     const rows = ops().rotary(ops().reshape(x, [B * H * L, D]), cos, sin, positions, { interleaved, dim });
     return ops().reshape(rows, [B, H, L, D]);
   };
