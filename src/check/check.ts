@@ -2,11 +2,13 @@
 import { OptionError } from "../tensor/index.js";
 import { type Candidate, within } from "./candidate/candidate.js";
 import { Lab } from "./probe/lab.js";
+import { ModelLab } from "./probe/model-lab.js";
+import { ModuleLab } from "./probe/module-lab.js";
 import { rules } from "./rules/index.js";
 import { chosenRules, runRules } from "./run.js";
 import { soften } from "./candidate/runtimes.js";
 import { base } from "./probe/base.js";
-import type { AttentionFunction, CheckOptions, Report } from "./types.js";
+import type { AttentionFunction, CandidateModel, CheckOptions, MultiHeadModule, Report } from "./types.js";
 
 /** Every mistake that can be simulated. */
 export const catalogue = {
@@ -49,6 +51,60 @@ export async function check(attention: AttentionFunction, options: CheckOptions 
   );
 }
 
+/**
+ * Checks a whole model.
+ * @param model `{ config: { vocabSize, causal }, forward(ids, attentionMask, past?) }` → logits, hidden states or a pooled
+ *     vector; sync or async
+ * @throws {OptionError} when it has no forward or no vocabulary
+ * Cost: about 100 calls on texts of seven tokens.
+ */
+export async function checkModel(model: CandidateModel, options: CheckOptions = {}): Promise<Report> {
+  const vocabulary = model?.config?.vocabSize;
+  if (typeof model?.forward !== "function" || !(vocabulary >= 2)) {
+    throw new OptionError({
+      where: "checkModel",
+      argument: "model",
+      got: typeof model?.forward === "function" ? `has config.vocabSize ${vocabulary}` : "has no forward",
+      expected: "{ config: { vocabSize, causal }, forward(ids, attentionMask) }",
+      fix: "give the size of the vocabulary as config.vocabSize",
+    });
+  }
+  const limit = options.timeLimit ?? timeLimit;
+  return checkCandidate(
+    {
+      kind: "model",
+      name: options.name ?? "model",
+      config: model.config,
+      forward: (ids, mask, past, extra) =>
+        within(limit, () => (extra === undefined ? model.forward(ids, mask, past) : model.forward(ids, mask, past, extra))),
+    },
+    options,
+  );
+}
+
+/** Checks a multi-head module: projections, split into heads, attention, merge. */
+export async function checkModule(module: MultiHeadModule, options: CheckOptions = {}): Promise<Report> {
+  if (typeof module?.forward !== "function" || !(module.heads >= 1)) {
+    throw new OptionError({
+      where: "checkModule",
+      argument: "module",
+      got: typeof module?.forward === "function" ? `has heads ${module.heads}` : "has no forward",
+      expected: "{ heads, weights: { q, k, v, o }, forward(x, { mask }) }",
+    });
+  }
+  const limit = options.timeLimit ?? timeLimit;
+  return checkCandidate(
+    {
+      kind: "multi-head",
+      name: options.name ?? "module",
+      heads: module.heads,
+      weights: module.weights,
+      forward: (x, o) => within(limit, () => module.forward(x, o)),
+    },
+    options,
+  );
+}
+
 /** Checks a candidate of any kind, wherever it runs. */
 export async function checkCandidate(candidate: Candidate, options: CheckOptions = {}): Promise<Report> {
   const list = chosenRules(candidate.kind, options);
@@ -60,5 +116,10 @@ export async function checkCandidate(candidate: Candidate, options: CheckOptions
     const result = await runRules(list, options, (r) => r.probe!(lab), gentle);
     return { ...result, candidate: { ...about, precision: (await base(lab)).precision }, seed };
   }
-  throw new Error("not yet");
+  if (candidate.kind === "model") {
+    const lab = new ModelLab(candidate, options);
+    return { ...(await runRules(list, options, (r) => r.probeModel!(lab), gentle)), candidate: about, seed };
+  }
+  const lab = new ModuleLab(candidate, options);
+  return { ...(await runRules(list, options, (r) => r.probeModule!(lab), gentle)), candidate: about, seed };
 }

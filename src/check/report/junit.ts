@@ -1,7 +1,7 @@
 /** @file JUnit XML, for continuous integration: a rule is a test case. */
 import type { Report } from "../types.js";
 
-const escape = (s: string): string =>
+const escaped = (s: string): string =>
   s
     .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "�")
     .replace(/&/g, "&amp;")
@@ -15,16 +15,16 @@ export function toJunit(report: Report): string {
   const failures = findings.filter((f) => f.severity === "error");
   const cases = tested.map((id) => {
     const f = findings.find((x) => x.rule === id);
-    const open = `    <testcase classname="${escape(candidate.name)}" name="${escape(id)}"`;
+    const open = `    <testcase classname="${escaped(candidate.name)}" name="${escaped(id)}"`;
     if (!f) return `${open}/>`;
-    const body = escape(`${f.message}\n${f.evidence}\nFix: ${f.fix}.`);
+    const body = escaped(`${f.message}\n${f.evidence}\nFix: ${f.fix}.`);
     return f.severity === "error"
-      ? `${open}>\n      <failure message="${escape(f.message)}" type="${escape(id)}">${body}</failure>\n    </testcase>`
-      : `${open}>\n      <system-out>${escape(f.severity)}: ${body}</system-out>\n    </testcase>`;
+      ? `${open}>\n      <failure message="${escaped(f.message)}" type="${escaped(id)}">${body}</failure>\n    </testcase>`
+      : `${open}>\n      <system-out>${escaped(f.severity)}: ${body}</system-out>\n    </testcase>`;
   });
   const skipped = notTested.map(
     ({ rule, reason }) =>
-      `    <testcase classname="${escape(candidate.name)}" name="${escape(rule)}">\n      <skipped message="${escape(reason)}"/>\n    </testcase>`,
+      `    <testcase classname="${escaped(candidate.name)}" name="${escaped(rule)}">\n      <skipped message="${escaped(reason)}"/>\n    </testcase>`,
   );
   const counts = `tests="${tested.length + notTested.length}" failures="${failures.length}" skipped="${notTested.length}"`;
   return [

@@ -1,6 +1,7 @@
 /** @file Batch and sequence are taken for each other. */
 import { batchInOneSequence, batchIsTheSequence, everythingInOneSequence } from "../probe/layout.js";
 import { baseOutcome } from "../probe/named.js";
+import { mixing } from "../probe/model-batch.js";
 import { rule } from "../rule.js";
 
 const id = "batch-as-sequence";
@@ -39,4 +40,5 @@ export const batchAsSequence = rule({
     { rule: id, says: "flattens batch, heads and sequence into one sequence", layout: everythingInOneSequence },
   ],
   probe: (lab) => baseOutcome(lab, id),
+  probeModel: (lab) => mixing(lab),
 });

@@ -14,6 +14,7 @@ import {
   shapeOf,
 } from "../probe/problem.js";
 import { simulate } from "../probe/simulate.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { notTested, rule } from "../rule.js";
 import type { Lab } from "../probe/lab.js";
 
@@ -103,6 +104,7 @@ export const causalDroppedOnAPath = rule({
     }
     return lengths(lab);
   },
+  probeModel: (lab) => paddingOutcome(lab, "causal-dropped-on-a-path"),
 });
 
 type Known = Awaited<ReturnType<typeof base>>;

@@ -1,6 +1,7 @@
 /** @file The causal frontier is one key off. */
 import { pathOutcome } from "../probe/named.js";
-import { rule } from "../rule.js";
+import { mapOutcome } from "../probe/model-maps.js";
+import { notTested, rule } from "../rule.js";
 
 const id = "causal-off-by-one";
 
@@ -40,4 +41,6 @@ export const causalOffByOne = rule({
     { rule: id, says: "query i sees keys to i − 2 only", paths: ["causal"], pairs: () => (_b, _h, i, j) => j < i - 1 },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: async (lab) =>
+    lab.config.causal ? mapOutcome(lab, "causal-off-by-one") : notTested("the model is not causal"),
 });

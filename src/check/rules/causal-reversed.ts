@@ -1,6 +1,7 @@
 /** @file The causal triangle is the wrong one. */
 import { pathOutcome } from "../probe/named.js";
-import { rule } from "../rule.js";
+import { mapOutcome } from "../probe/model-maps.js";
+import { notTested, rule } from "../rule.js";
 
 const id = "causal-reversed";
 
@@ -58,4 +59,6 @@ export const causalReversed = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: async (lab) =>
+    lab.config.causal ? mapOutcome(lab, "causal-reversed") : notTested("the model is not causal"),
 });

@@ -1,6 +1,7 @@
 /** @file A row that may attend to nothing gives NaN. */
 import { deadRows } from "../probe/dead.js";
 import { callText } from "../probe/evidence.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { notTested, rule } from "../rule.js";
 
 export const deadRowNaN = rule({
@@ -37,4 +38,5 @@ export const deadRowNaN = rule({
     }
     return "clear";
   },
+  probeModel: (lab) => paddingOutcome(lab, "dead-row-NaN"),
 });

@@ -1,6 +1,7 @@
 /** @file A later token changes an earlier output. */
 import { pathOutcome } from "../probe/named.js";
-import { rule } from "../rule.js";
+import { mapOutcome } from "../probe/model-maps.js";
+import { notTested, rule } from "../rule.js";
 
 const id = "future-leak";
 
@@ -30,4 +31,6 @@ export const futureLeak = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: async (lab) =>
+    lab.config.causal ? mapOutcome(lab, "future-leak") : notTested("the model is not causal"),
 });

@@ -26,4 +26,13 @@ export const hangs = rule({
       evidence: callText(first.problem, lab),
     };
   },
+  probeModel: async (lab) => {
+    await lab.ask([lab.ids(5, 21)]);
+    const first = lab.stuck[0];
+    if (!first) return "clear";
+    return {
+      message: first.kind === "hangs" ? `A call hangs: ${first.message}.` : `A call takes the model's process down: ${first.message}.`,
+      evidence: first.says,
+    };
+  },
 });

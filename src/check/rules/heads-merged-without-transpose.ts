@@ -1,6 +1,8 @@
 /** @file Heads are merged by a reshape alone. */
 import { mergedWithoutTranspose, writtenTransposed } from "../probe/layout.js";
 import { baseOutcome } from "../probe/named.js";
+import { mapOutcome } from "../probe/model-maps.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 const id = "heads-merged-without-transpose";
@@ -30,4 +32,6 @@ export const headsMergedWithoutTranspose = rule({
     { rule: id, says: "gives [B, L, H·D] whose numbers still lie as [B, H, L, D]", layout: mergedWithoutTranspose },
   ],
   probe: (lab) => baseOutcome(lab, id),
+  probeModel: (lab) => mapOutcome(lab, "heads-merged-without-transpose"),
+  probeModule: (lab) => moduleOutcome(lab, "heads-merged-without-transpose"),
 });

@@ -1,6 +1,8 @@
 /** @file Heads are split by a reshape alone. */
 import { headsAreTheSequence, headsInOneSequence, readTransposed, throughoutTransposed } from "../probe/layout.js";
 import { baseOutcome } from "../probe/named.js";
+import { mapOutcome } from "../probe/model-maps.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 const id = "heads-split-without-transpose";
@@ -46,4 +48,6 @@ export const headsSplitWithoutTranspose = rule({
     { rule: id, says: "reads q and v as if they lay as [B, L, H, D]", layout: readTransposed({ q: true, v: true }) },
   ],
   probe: (lab) => baseOutcome(lab, id),
+  probeModel: (lab) => mapOutcome(lab, "heads-split-without-transpose"),
+  probeModule: (lab) => moduleOutcome(lab, "heads-split-without-transpose"),
 });

@@ -43,6 +43,12 @@ import { maskOverflowFp16 } from "./mask-overflow-fp16.js";
 import { deadRowNaN } from "./dead-row-nan.js";
 import { deadRowUniform } from "./dead-row-uniform.js";
 import { nanThroughMask } from "./nan-through-mask.js";
+import { leftPadPositions } from "./left-pad-positions.js";
+import { padInPooling } from "./pad-in-pooling.js";
+import { ropeOffsetInCache } from "./rope-offset-in-cache.js";
+import { t5BiasInCrossAttention } from "./t5-bias-in-cross-attention.js";
+import { ropeLayout } from "./rope-layout.js";
+import { projectAfterSplit } from "./project-after-split.js";
 import { wrongOutput } from "./wrong-output.js";
 
 export const rules: readonly Rule[] = [
@@ -53,6 +59,7 @@ export const rules: readonly Rule[] = [
   batchAsSequence,
   headsSplitWithoutTranspose,
   headsMergedWithoutTranspose,
+  projectAfterSplit,
   operandsExchanged,
   softmaxMissing,
   softmaxAxis,
@@ -88,6 +95,11 @@ export const rules: readonly Rule[] = [
   softcapAfterMask,
   alibiSlopes,
   documentsLeakInPack,
+  ropeLayout,
+  ropeOffsetInCache,
+  t5BiasInCrossAttention,
+  leftPadPositions,
+  padInPooling,
   wrongOutput,
   batchDependence,
 ];

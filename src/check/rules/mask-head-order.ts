@@ -2,6 +2,7 @@
 import type { Pairs, Problem } from "../probe/problem.js";
 import { type PathName, rightPairs } from "../probe/masking.js";
 import { pathOutcome } from "../probe/named.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { rule } from "../rule.js";
 
 const id = "mask-head-order";
@@ -76,4 +77,5 @@ export const maskHeadOrder = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: (lab) => paddingOutcome(lab, "mask-head-order"),
 });

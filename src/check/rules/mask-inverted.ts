@@ -1,6 +1,7 @@
 /** @file 1 is taken for "ignore". */
 import { rightPairs } from "../probe/masking.js";
 import { pathOutcome } from "../probe/named.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { rule } from "../rule.js";
 
 const id = "mask-inverted";
@@ -42,4 +43,5 @@ export const maskInverted = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: (lab) => paddingOutcome(lab, "mask-inverted"),
 });

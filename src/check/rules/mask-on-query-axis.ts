@@ -1,6 +1,7 @@
 /** @file The mask is laid along the queries. */
 import { rightPairs } from "../probe/masking.js";
 import { pathOutcome } from "../probe/named.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { rule } from "../rule.js";
 
 const id = "mask-on-query-axis";
@@ -57,4 +58,5 @@ export const maskOnQueryAxis = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: (lab) => paddingOutcome(lab, "mask-on-query-axis"),
 });

@@ -1,6 +1,7 @@
 /** @file Padding attends to padding, because masks are compared for equality. */
 import { rightPairs } from "../probe/masking.js";
 import { pathOutcome } from "../probe/named.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { rule } from "../rule.js";
 
 const id = "pad-attends-pad";
@@ -33,4 +34,5 @@ export const padAttendsPad = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: (lab) => paddingOutcome(lab, "pad-attends-pad"),
 });

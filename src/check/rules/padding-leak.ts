@@ -1,5 +1,6 @@
 /** @file Padding is attended to. */
 import { pathOutcome } from "../probe/named.js";
+import { paddingOutcome } from "../probe/model-padding.js";
 import { rule } from "../rule.js";
 
 const id = "padding-leak";
@@ -24,4 +25,5 @@ export const paddingLeak = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
+  probeModel: (lab) => paddingOutcome(lab, "padding-leak"),
 });

@@ -1,6 +1,7 @@
 /** @file The scores are scaled by something else: the number of heads, √D instead of 1/√D, 1/D. */
 import { baseOutcome } from "../probe/named.js";
 import { givenScale } from "../probe/scale.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 const id = "scale-by-heads";
@@ -51,4 +52,5 @@ export const scaleByHeads = rule({
     const found = await baseOutcome(lab, id);
     return typeof found === "object" && "message" in found ? found : ((await givenScale(lab, id)) ?? found);
   },
+  probeModule: (lab) => moduleOutcome(lab, "scale-by-heads"),
 });

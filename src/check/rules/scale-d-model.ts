@@ -1,5 +1,6 @@
 /** @file The scores are divided by √(H·D). */
 import { baseOutcome } from "../probe/named.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 export const scaleDModel = rule({
@@ -17,4 +18,5 @@ export const scaleDModel = rule({
     { rule: "scale-d_model", says: "divides q·k by √(H·D) instead of √D", scale: (s) => 1 / Math.sqrt(s.H * s.D) },
   ],
   probe: (lab) => baseOutcome(lab, "scale-d_model"),
+  probeModule: (lab) => moduleOutcome(lab, "scale-d_model"),
 });

@@ -1,5 +1,6 @@
 /** @file The scores are not divided by √D. */
 import { baseOutcome } from "../probe/named.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 export const scaleMissing = rule({
@@ -27,4 +28,5 @@ export const scaleMissing = rule({
     },
   ],
   probe: (lab) => baseOutcome(lab, "scale-missing"),
+  probeModule: (lab) => moduleOutcome(lab, "scale-missing"),
 });

@@ -1,5 +1,6 @@
 /** @file Softmax runs along another axis than the keys. */
 import { baseOutcome } from "../probe/named.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 const id = "softmax-axis";
@@ -22,4 +23,5 @@ export const softmaxAxis = rule({
     { rule: id, says: "takes one softmax over the whole map of queries and keys", softmax: "map" },
   ],
   probe: (lab) => baseOutcome(lab, id),
+  probeModule: (lab) => moduleOutcome(lab, "softmax-axis"),
 });

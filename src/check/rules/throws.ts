@@ -2,6 +2,7 @@
 import { base } from "../probe/base.js";
 import { callText } from "../probe/evidence.js";
 import { type PathVerdict, pathNames, pathSays, pathVerdict } from "../probe/masking.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { rule } from "../rule.js";
 
 export const throws = rule({
@@ -53,5 +54,12 @@ export const throws = rule({
       message: `A call with ${[...new Set(whole.map((w) => (w.path.startsWith("mask") ? "a mask" : pathSays[w.path])))].join(", ")} fails: ${v.message}`,
       evidence: callText(v.problem, lab),
     };
+  },
+  probeModule: (lab) => moduleOutcome(lab, "throws"),
+  probeModel: async (lab) => {
+    const ids = [lab.ids(5, 21)];
+    const answer = await lab.ask(ids);
+    if (answer.ok || (answer.kind !== "throws" && answer.kind !== "shape")) return "clear";
+    return { message: `A plain call fails: ${answer.message}.`, evidence: `ids ${JSON.stringify(ids)}, attentionMask of ones` };
   },
 });

@@ -7,6 +7,7 @@ import { shrinkPath } from "../probe/named.js";
 import { problem, shapeOf } from "../probe/problem.js";
 import { simulate } from "../probe/simulate.js";
 import { number } from "../report/picture.js";
+import { moduleOutcome } from "../probe/module-outcome.js";
 import { notTested, rule } from "../rule.js";
 
 export const wrongOutput = rule({
@@ -85,4 +86,5 @@ export const wrongOutput = rule({
       return "clear" as const;
     }
   },
+  probeModule: (lab) => moduleOutcome(lab, "wrong-output"),
 });

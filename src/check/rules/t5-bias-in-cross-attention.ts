@@ -1,0 +1,24 @@
+/** @file T5's position bias where it does not belong, or lost in a cache. */
+import { cacheFacts } from "../probe/model-cache.js";
+import { crossShift } from "../probe/model-cross.js";
+import { notTested, rule } from "../rule.js";
+
+export const t5BiasInCrossAttention = rule({
+  id: "t5-bias-in-cross-attention",
+  aliases: ["t5-bias-lost-in-cache"],
+  says: "T5's relative position bias is added in the cross-attention, or lost with a cache.",
+  why: "Distances between a target and a source token mean nothing; and a step of one token computes the bias of row 0 instead of its own.",
+  severity: "error",
+  fix: "Add the bias to self-attention only, and with a cache take its rows for the positions of the new tokens: bias[:, -Lq:, :]",
+  reference: "Raffel et al. 2020 (arXiv:1910.10683) §2.1; seen in transformers#8518, TensorRT-LLM#13870",
+  wrong: "scores = q·kᵀ + bias(Lq, Lk); // in every attention",
+  right: "scores = isCross ? q·kᵀ : q·kᵀ + bias(past + Lq, Lk).slice(past);",
+  mustCatch: ["bias lost in a step", "bias of row 0 in a step", "bias in the cross-attention"],
+  probeModel: async (lab) => {
+    const cross = await crossShift(lab);
+    if (typeof cross === "object" && "message" in cross) return cross;
+    const facts = await cacheFacts(lab);
+    if (!("reason" in facts) && lab.config.positions === "t5") return facts.positions ?? "clear";
+    return cross === "clear" ? "clear" : notTested("the model does not say that it has T5's positions, or has neither a cache nor a decoder");
+  },
+});
