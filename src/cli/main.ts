@@ -15,6 +15,7 @@ const commands: Record<string, { says: string; load: () => Promise<{ command(): 
   },
   check: { says: "name what is wrong with an attention, a model or a file", load: () => import("./check.js") },
   trace: { says: "record a run of a model into a file", load: () => import("./trace.js") },
+  bench: { says: "how fast the kernels are here, and where a model's time goes", load: () => import("./bench.js") },
   onnx: { says: "find the attention of an ONNX file; write a copy that gives it", load: () => import("./onnx.js") },
 };
 
