@@ -14,4 +14,12 @@ export interface Page {
   load(): Promise<string>;
 }
 
-export const pages: readonly Page[] = [];
+export const pages: readonly Page[] = [
+  {
+    id: "gotchas",
+    title: "Gotcha lab",
+    says: "The mistakes everybody makes, beside the right thing, on your own sentence.",
+    group: "lab",
+    load: async () => (await import("./labs/gotcha-lab.js")).tag,
+  },
+];

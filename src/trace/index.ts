@@ -5,6 +5,7 @@ export { attentionFlow } from "./flow.js"; // how much can pass from an input to
 export { buildTile, type Pool, poolBlocks, type Tile, thumbnail, tileSize, topLevel } from "./pyramid.js"; // maps pooled for small pictures and far zooms
 export {
   type AttentionRecord,
+  biasAt,
   checkedPart,
   MapRecord,
   mayAttend,

@@ -292,7 +292,8 @@ function row(x: Heads, batch: number, head: number, index: number, length: numbe
   return x.tensor.data.slice(start, start + length);
 }
 
-function biasAt(call: QkCall, b: number, h: number, i: number, j: number): number {
+/** What is added to the score of a pair: the bias and ALiBi. */
+export function biasAt(call: QkCall, b: number, h: number, i: number, j: number): number {
   const { bias, alibi } = call;
   const own = bias
     ? bias.tensor.data[

@@ -17,4 +17,12 @@ export type LabCall = (
   context: LabContext,
 ) => Promise<unknown>;
 
-export const labs: Record<string, LabCall> = {};
+/** Imported when first asked for. */
+const later =
+  (load: () => Promise<LabCall>): LabCall =>
+  async (asked, options, context) =>
+    (await load())(asked, options, context);
+
+export const labs: Record<string, LabCall> = {
+  gotcha: later(async () => (await import("./gotcha.js")).gotcha),
+};

@@ -1,0 +1,124 @@
+/**
+ * @file The gotcha lab: choose a mistake, say what you expect, see it beside the right thing on the text of the explorer.
+ */
+import { html, nothing, type TemplateResult } from "lit";
+import type { GotchaAsked, GotchaShown } from "../engine/gotcha.js";
+import type { Guess } from "../engine/protocol.js";
+import { heatmapScene } from "../scene/heatmap.js";
+import { percent, tokenLabel } from "../scene/tokens.js";
+import { headOf, layerOf } from "../state/actions.js";
+import { define, View } from "../views/base.js";
+import { lookOf, measureIn } from "../views/look.js";
+import { Picture } from "../views/picture.js";
+import { failure, waiting } from "../views/waiting.js";
+import { type Mistake, mistakes } from "./mistakes.js";
+
+export const tag = "qkv-gotcha-lab";
+
+class GotchaLab extends View {
+  readonly #pictures = new Map<string, Picture>();
+  #shown: GotchaShown | undefined;
+
+  get mistake(): Mistake {
+    return mistakes.find((m) => m.id === this.store.choice.value.extra["mistake"]) ?? mistakes[0]!;
+  }
+
+  override render(): TemplateResult {
+    const { store, mistake } = this;
+    const run = store.shown.value;
+    const k = store.kind.value;
+    const revealed = store.choice.value.extra["seen"] === mistake.id;
+    this.#shown = undefined;
+    const asked: GotchaAsked | undefined = run && k && {
+      run: run.id, id: mistake.id, kind: k.kind, layer: layerOf(store, k), head: headOf(store, k),
+    }; // biome-ignore format: one object
+    const answer =
+      asked && revealed
+        ? store.ask<GotchaShown>(
+            `gotcha ${JSON.stringify(asked)}`,
+            () => store.engine.lab("gotcha", asked) as Promise<GotchaShown>,
+          ).value
+        : undefined;
+    if (answer?.state === "ready") this.#shown = answer.value;
+    return html`<article class="page lab">
+      <h1>Gotcha lab</h1>
+      <p class="lead">Every mistake here has been shipped by somebody. Each runs on “${run?.text ?? ""}”, in every head of ${run?.model.name ?? "the model"} at once; the maps show layer ${asked?.layer ?? 0}, head ${asked?.head ?? 0}.</p>
+      <div class="choices" role="radiogroup" aria-label="Mistakes">
+        ${mistakes.map((m) => html`<button role="radio" aria-checked=${m === mistake} class=${m === mistake ? "on" : ""} @click=${() => this.#choose(m)}>${m.name}</button>`)}
+      </div>
+      <section aria-labelledby="mistake">
+        <h2 id="mistake">${mistake.name}</h2>
+        <dl class="versions"><dt>wrong</dt><dd><code>${mistake.wrong}</code></dd><dt>right</dt><dd><code>${mistake.right}</code></dd></dl>
+        <p class="ask"><b>Before you look:</b> ${mistake.ask}</p>
+        ${revealed ? nothing : html`<button class="primary" @click=${() => this.#reveal()}>Show me</button>`}
+        ${answer?.state === "loading" ? waiting(answer, "Making the mistake") : nothing}
+        ${answer?.state === "failed" ? failure(answer.message) : nothing}
+        ${this.#shown ? this.#result(this.#shown, mistake) : nothing}
+      </section>
+    </article>`; // biome-ignore format: one template
+  }
+
+  #result(s: GotchaShown, mistake: Mistake): TemplateResult {
+    const number = (x: number): string => x.toFixed(3);
+    return html`
+      <div class="pair-of-maps">
+        <figure><figcaption>right</figcaption><canvas data-map="right" role="img" aria-label="The right map"></canvas></figure>
+        <figure><figcaption>wrong</figcaption><canvas data-map="wrong" role="img" aria-label="The wrong map"></canvas></figure>
+        <figure><figcaption>wrong − right</figcaption><canvas data-map="difference" role="img" aria-label="The difference"></canvas></figure>
+      </div>
+      <table class="facts"><caption>What changed in this head</caption><tbody>
+        <tr><th scope="row">row sums</th><td>${number(s.sums[0])} to ${number(s.sums[1])}</td><td>right: 1</td></tr>
+        <tr><th scope="row">weight on hidden tokens</th><td>${percent(s.leaked)}</td><td>right: 0 %</td></tr>
+        <tr><th scope="row">largest weight of a row, mean</th><td>${number(s.sharpness[1])}</td><td>right: ${number(s.sharpness[0])}</td></tr>
+        <tr><th scope="row">largest change of a weight</th><td>${number(s.difference)}</td><td></td></tr>
+      </tbody></table>
+      ${s.next ? this.#next(s.next) : nothing}
+      <p>${mistake.says}</p>
+      <p class="soft">Find it in your own code: <code>qkv check my-attention.ts --rule ${mistake.id}</code></p>`; // biome-ignore format: one template
+  }
+
+  #next(next: NonNullable<GotchaShown["next"]>): TemplateResult {
+    const list = (guesses: Guess[]): TemplateResult =>
+      html`<ol class="guesses">${guesses.map((g) => html`<li><span class="token">${g.text}</span> <span class="number">${percent(g.probability)}</span></li>`)}</ol>`;
+    const loss = (x: number | null): string => (x === null ? "–" : x.toFixed(3));
+    return html`<div class="next-pair"><div><h3>Next word, right</h3>${list(next.right)}</div><div><h3>Next word, every head wrong</h3>${list(next.wrong)}</div></div>
+      <p>Loss on this text ${loss(next.lossRight)} → <b>${loss(next.lossWrong)}</b> nats a token; the expectation of the next word moved by ${next.kl.toFixed(3)} nats (KL).</p>`;
+  }
+
+  #choose(m: Mistake): void {
+    this.store.change({ extra: { ...this.store.choice.value.extra, mistake: m.id } }, "push");
+  }
+
+  #reveal(): void {
+    this.store.change(
+      { extra: { ...this.store.choice.value.extra, mistake: this.mistake.id, seen: this.mistake.id } },
+      "push",
+    );
+  }
+
+  protected override updated(): void {
+    const k = this.store.kind.peek();
+    const s = this.#shown;
+    if (!k || !s) return;
+    const width = Math.min(420, Math.max(220, (this.clientWidth - 32) / (this.clientWidth > 900 ? 3 : 1)));
+    const difference = s.wrong.map((w, n) => w - (s.right[n]! || 0));
+    for (const [name, values] of [
+      ["right", s.right],
+      ["wrong", s.wrong],
+      ["difference", difference],
+    ] as const) {
+      const canvas = this.querySelector<HTMLCanvasElement>(`canvas[data-map=${name}]`);
+      if (!canvas) continue;
+      let picture = this.#pictures.get(name);
+      if (picture?.canvas !== canvas) this.#pictures.set(name, (picture = new Picture(canvas)));
+      const scene = heatmapScene({
+        rows: k.rows.map(tokenLabel), columns: k.columns.map(tokenLabel), width, height: width, camera: null,
+        measure: measureIn(this), says: `${name} map`,
+        cells: [{ rows: s.rows, columns: s.columns, values: Float32Array.from(values), row0: 0, column0: 0, step: 1 }],
+      }); // biome-ignore format: one object
+      picture.show(scene, { ...lookOf(this.store, this, name === "difference"), numbers: width > 360 });
+    }
+  }
+}
+
+define(tag, GotchaLab);
