@@ -7,6 +7,7 @@
 import { random } from "../attention/efficient/random.js";
 import type { WeightFormat } from "../kernels/kernel.js";
 import { asTensor, nearestName, OptionError, type Tensor, type TensorLike } from "../tensor/index.js";
+import type { Initialiser } from "./initialise.js";
 import { cloneTensor, type Parameter } from "./parameter.js";
 
 /** A part of a layer; `undefined` where an option left it out. */
@@ -60,9 +61,12 @@ export abstract class Module {
     return n;
   }
 
-  /** Draws every weight anew. A weight depends on the seed and its own name only, so adding a layer moves no other. */
-  initialise(seed: number): this {
-    for (const [name, p] of this.named()) p.initialise(random(seed ^ hash(name)));
+  /**
+   * Draws every weight anew. A weight depends on the seed and its own name only, so adding a layer moves no other.
+   * @param choose another start for some weights, by name; undefined leaves the layer's own
+   */
+  initialise(seed: number, choose: (name: string, parameter: Parameter) => Initialiser | undefined = () => undefined): this {
+    for (const [name, p] of this.named()) p.initialise(random(seed ^ hash(name)), choose(name, p));
     return this;
   }
 

@@ -96,10 +96,10 @@ export class Parameter {
     return this.#packed?.weight.format ?? (this.#numbers ? "numbers" : "none");
   }
 
-  /** Fills it anew from its initialiser. */
-  initialise(source: Random): void {
+  /** Fills it anew, from the initialiser it was made with or from another. */
+  initialise(source: Random, initialiser: Initialiser = this.#initialiser): void {
     const data = new Float32Array(sizeOf(this.shape));
-    this.#initialiser(data, this.shape, source);
+    initialiser(data, this.shape, source);
     this.set(tensor(data, this.shape));
   }
 

@@ -22,18 +22,18 @@ export interface BytePairs {
  * Learns merges until there are `size` tokens. Ties go to the pair that comes first in the order of code points, so the
  * same texts give the same tokens everywhere.
  * @param size all tokens: specials + 256 bytes + merges
- * Cost: merges × distinct words.
+ * Cost: one pass over the texts, then for each merge the distinct pairs and the words that hold the pair.
  */
 export function trainBytePairs(texts: Iterable<string>, size: number, specials: readonly string[] = []): BytePairs {
-  const words = countWords(texts);
-  const tokens = [...specials, ...byteLetters()];
+  const pairs = new PairCounts(countWords(texts));
+  const tokens = [...specials, ...LETTERS];
   const merges: [string, string][] = [];
   while (tokens.length < size) {
-    const best = mostFrequentPair(words);
+    const best = pairs.mostFrequent();
     if (!best) break;
     merges.push(best);
     tokens.push(best[0] + best[1]);
-    for (const word of words) joinPair(word.parts, best[0], best[1]);
+    pairs.join(best);
   }
   return { tokens, merges, specials };
 }
@@ -49,20 +49,47 @@ function countWords(texts: Iterable<string>): Word[] {
   return Array.from(counts, ([word, count]) => ({ parts: letters(word), count }));
 }
 
-function mostFrequentPair(words: readonly Word[]): [string, string] | undefined {
-  const counts = new Map<string, number>();
-  for (const { parts, count } of words) {
-    for (let i = 1; i < parts.length; i++) {
-      const pair = `${parts[i - 1]} ${parts[i]}`; // a space is no letter of the printable form
-      counts.set(pair, (counts.get(pair) ?? 0) + count);
+/** How often each pair of neighbours occurs, and in which words: a merge then looks at those words only. */
+class PairCounts {
+  readonly #counts = new Map<string, number>();
+  readonly #words = new Map<string, Set<Word>>();
+
+  constructor(words: readonly Word[]) {
+    for (const word of words) this.#count(word, 1);
+  }
+
+  mostFrequent(): [string, string] | undefined {
+    let best: string | undefined;
+    let most = 1; // a pair seen once teaches nothing
+    for (const [pair, count] of this.#counts) {
+      if (count > most || (count === most && best !== undefined && pair < best)) [best, most] = [pair, count];
+    }
+    return best?.split(" ") as [string, string] | undefined;
+  }
+
+  join([left, right]: readonly [string, string]): void {
+    for (const word of [...(this.#words.get(pairOf(left, right)) ?? [])]) {
+      this.#count(word, -1);
+      joinPair(word.parts, left, right);
+      this.#count(word, 1);
     }
   }
-  let best: string | undefined;
-  let most = 1; // a pair seen once teaches nothing
-  for (const [pair, count] of counts) {
-    if (count > most || (count === most && best !== undefined && pair < best)) [best, most] = [pair, count];
+
+  #count(word: Word, sign: 1 | -1): void {
+    for (let i = 1; i < word.parts.length; i++) {
+      const pair = pairOf(word.parts[i - 1]!, word.parts[i]!);
+      this.#counts.set(pair, (this.#counts.get(pair) ?? 0) + sign * word.count);
+      let words = this.#words.get(pair);
+      if (!words) this.#words.set(pair, (words = new Set()));
+      if (sign === 1) words.add(word);
+      else words.delete(word);
+    }
   }
-  return best?.split(" ") as [string, string] | undefined;
+}
+
+/** Two parts as one key; a space is no letter of the printable form. */
+function pairOf(left: string, right: string): string {
+  return `${left} ${right}`;
 }
 
 /** Joins every occurrence of a pair, from the left, in place. */
@@ -75,14 +102,14 @@ function joinPair(parts: string[], left: string, right: string): void {
 /** Text → ids, for a corpus: words are looked up after they were cut up once. Specials in the text are plain text. */
 export function bytePairEncoder({ tokens, merges }: BytePairs): (text: string) => number[] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  const ranks = new Map(merges.map(([a, b], rank) => [`${a} ${b}`, rank]));
+  const ranks = new Map(merges.map(([a, b], rank) => [pairOf(a, b), rank]));
   const known = new Map<string, readonly number[]>();
   const cut = (word: string): number[] => {
     const parts = letters(word);
     for (;;) {
       let first = Number.POSITIVE_INFINITY;
       for (let i = 1; i < parts.length; i++) {
-        first = Math.min(first, ranks.get(`${parts[i - 1]} ${parts[i]}`) ?? Number.POSITIVE_INFINITY);
+        first = Math.min(first, ranks.get(pairOf(parts[i - 1]!, parts[i]!)) ?? Number.POSITIVE_INFINITY);
       }
       if (first === Number.POSITIVE_INFINITY) return parts.map((part) => ids.get(part)!);
       joinPair(parts, ...merges[first]!);
@@ -127,18 +154,14 @@ export function tokenizerJson({ tokens, merges, specials }: BytePairs): object {
   };
 }
 
-const LETTERS = (() => {
+/** A printable letter for each byte, in the order of the bytes. */
+const LETTERS: readonly string[] = (() => {
   // Printable Latin-1 bytes stand for themselves; the others move, in order, to U+0100 and up: GPT-2's table.
   const printable = (byte: number): boolean =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
   let moved = 0;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 0x100 + moved++));
 })();
-
-/** A printable letter for each byte, in the order of the bytes. */
-function byteLetters(): readonly string[] {
-  return LETTERS;
-}
 
 const utf8 = new TextEncoder();
 function letters(word: string): string[] {
