@@ -14,7 +14,25 @@ export interface Page {
   load(): Promise<string>;
 }
 
+const chapter = (id: string, title: string, says: string): Page => ({
+  id,
+  title,
+  says,
+  group: "chapter",
+  load: async () => (await import("./chapters/chapter.js")).chapterTag(id),
+});
+
 export const pages: readonly Page[] = [
+  chapter("intuition", "1 · Who looks at whom", "One sentence, and what each word takes from the others."),
+  chapter("numbers", "2 · Query, key, value", "Three tokens, two numbers each, every step by hand."),
+  chapter("shapes", "3 · Shapes", "What is [batch, heads, length, size], on the model you have open."),
+  chapter("causal", "4 · The causal mask", "Why the future must be absent, and what zeroing does instead."),
+  chapter("cost", "5 · What it costs", "Where N² is, where it is not, and what memory really needs."),
+  chapter("mistakes", "6 · Three mistakes", "Scale, mask and length, each made on purpose."),
+  chapter("heads", "7 · Many heads", "What one head cannot do, and what several do here."),
+  chapter("block", "8 · The whole block", "Norm, attention, residual, feed-forward: what each adds."),
+  chapter("checklist", "9 · The checklist, run", "The tutorial's list as tests on this very run."),
+  chapter("next", "10 · What came next", "BERT, GPT, T5, and attention for long texts."),
   {
     id: "gotchas",
     title: "Gotcha lab",

@@ -30,7 +30,7 @@ export interface EngineClient extends EngineApi {
 }
 
 const methods = [
-  "catalog", "open", "openFiles", "run", "layerMaps", "pair", "atlas", "tile", "row", "headTypes", "badges", "rollout",
+  "catalog", "open", "openFiles", "run", "layerMaps", "pair", "atlas", "tile", "row", "rowScores", "headTypes", "badges", "rollout",
   "flow", "valueWeighted", "predictions", "lens", "compareNext", "sweep", "generate", "traceFile", "lab",
 ] as const; // biome-ignore format: a list
 

@@ -35,6 +35,7 @@ import type {
   ModelCard,
   NextChange,
   PairView,
+  RowScores,
   RunView,
   SweepResult,
   TileView,
@@ -237,6 +238,22 @@ export class Engine implements EngineApi {
 
   async row({ run, kind, layer, head, query }: At & { query: number }): Promise<Float32Array> {
     return visibleWeights(this.#run(run).result.trace.record(layer, kind), { head, rows: [query, query + 1] });
+  }
+
+  async rowScores({ run, kind, layer, head, query }: At & { query: number }): Promise<RowScores> {
+    const record = this.#run(run).result.trace.record(layer, kind);
+    if (!(record instanceof QkRecord)) {
+      throw new UnavailableError({ where: "explore", argument: "the trace", got: "holds finished maps, no q and k" });
+    }
+    const weight = visibleWeights(record, { head, rows: [query, query + 1] });
+    const dot = new Float64Array(record.keys);
+    const score = new Float64Array(record.keys);
+    for (let j = 0; j < record.keys; j++) {
+      const p = record.pair(0, head, query, j);
+      dot[j] = p.dot;
+      score[j] = p.score;
+    }
+    return { query, dot, score, weight };
   }
 
   async atlas(

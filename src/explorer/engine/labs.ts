@@ -25,4 +25,6 @@ const later =
 
 export const labs: Record<string, LabCall> = {
   gotcha: later(async () => (await import("./gotcha.js")).gotcha),
+  play: later(async () => (await import("./play.js")).play),
+  stream: later(async () => (await import("./play.js")).stream),
 };

@@ -146,6 +146,14 @@ export interface PairView {
   valueShare: number | null;
 }
 
+/** A row's scores, key by key; −∞ where the pair may not attend. */
+export interface RowScores {
+  query: number;
+  dot: Float64Array;
+  score: Float64Array;
+  weight: Float32Array;
+}
+
 export interface At {
   run: number;
   kind: Kind;
@@ -227,6 +235,7 @@ export interface EngineApi {
   atlas(asked: { run: number; kind: Kind; size: number }, options?: CallOptions): Promise<Atlas>;
   tile(asked: At & { level: number; row: number; column: number; pool: "max" | "mean" }): Promise<TileView>;
   row(asked: At & { query: number }): Promise<Float32Array>;
+  rowScores(asked: At & { query: number }): Promise<RowScores>;
   headTypes(asked: { run: number; kind: Kind }, options?: CallOptions): Promise<HeadTypesView>;
   badges(asked: { run: number; kind: Kind }): Promise<Badge[]>;
   rollout(asked: { run: number; kind: Kind; fusion: string; residual: number; upTo: number }): Promise<LayerMaps>;

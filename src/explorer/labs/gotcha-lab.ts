@@ -41,13 +41,13 @@ class GotchaLab extends View {
         : undefined;
     if (answer?.state === "ready") this.#shown = answer.value;
     return html`<article class="page lab">
-      <h1>Gotcha lab</h1>
+      <h2>Gotcha lab</h2>
       <p class="lead">Every mistake here has been shipped by somebody. Each runs on “${run?.text ?? ""}”, in every head of ${run?.model.name ?? "the model"} at once; the maps show layer ${asked?.layer ?? 0}, head ${asked?.head ?? 0}.</p>
       <div class="choices" role="radiogroup" aria-label="Mistakes">
         ${mistakes.map((m) => html`<button role="radio" aria-checked=${m === mistake} class=${m === mistake ? "on" : ""} @click=${() => this.#choose(m)}>${m.name}</button>`)}
       </div>
       <section aria-labelledby="mistake">
-        <h2 id="mistake">${mistake.name}</h2>
+        <h3 id="mistake">${mistake.name}</h3>
         <dl class="versions"><dt>wrong</dt><dd><code>${mistake.wrong}</code></dd><dt>right</dt><dd><code>${mistake.right}</code></dd></dl>
         <p class="ask"><b>Before you look:</b> ${mistake.ask}</p>
         ${revealed ? nothing : html`<button class="primary" @click=${() => this.#reveal()}>Show me</button>`}
@@ -81,7 +81,7 @@ class GotchaLab extends View {
     const list = (guesses: Guess[]): TemplateResult =>
       html`<ol class="guesses">${guesses.map((g) => html`<li><span class="token">${g.text}</span> <span class="number">${percent(g.probability)}</span></li>`)}</ol>`;
     const loss = (x: number | null): string => (x === null ? "–" : x.toFixed(3));
-    return html`<div class="next-pair"><div><h3>Next word, right</h3>${list(next.right)}</div><div><h3>Next word, every head wrong</h3>${list(next.wrong)}</div></div>
+    return html`<div class="next-pair"><div><h4>Next word, right</h4>${list(next.right)}</div><div><h4>Next word, every head wrong</h4>${list(next.wrong)}</div></div>
       <p>Loss on this text ${loss(next.lossRight)} → <b>${loss(next.lossWrong)}</b> nats a token; the expectation of the next word moved by ${next.kl.toFixed(3)} nats (KL).</p>`;
   }
 

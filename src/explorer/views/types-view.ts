@@ -1,1 +1,78 @@
-export {};
+/**
+ * @file Head types and the head finder: every head scored for a habit against chance, as a grid, as a scatter of two
+ * scores, as a table. A head chosen here is the head everywhere.
+ */
+import { html, nothing, svg, type TemplateResult } from "lit";
+import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
+import type { HeadTypesView } from "../engine/protocol.js";
+import { chooseHead, headOf, layerOf } from "../state/actions.js";
+import { define, View } from "./base.js";
+import { waiting } from "./waiting.js";
+
+class TypesView extends View {
+  override render(): TemplateResult {
+    const { store } = this;
+    const k = store.kind.value;
+    const types = store.types();
+    if (!k) return waiting(store.run.value, "Reading the text");
+    if (types?.state !== "ready") return waiting(types, "Scoring every head");
+    const view = types.value;
+    const c = store.choice.value;
+    const usable = view.types.filter((t) => view.heads.some((h) => Number.isFinite(h.scores[t.id])));
+    const pick = (name: string, fallback: string): string => (usable.some((t) => t.id === c.extra[name]) ? c.extra[name]! : usable.some((t) => t.id === fallback) ? fallback : usable[0]!.id);
+    const [x, y] = [pick("typeX", "previous"), pick("typeY", "induction")];
+    const set = (name: string) => (e: Event): void => store.change({ extra: { ...c.extra, [name]: (e.target as HTMLSelectElement).value } }, "push");
+    const choose = (name: string, now: string, label: string): TemplateResult => html`<label>${label} <select id=${name} @change=${set(name)}>${usable.map((t) => html`<option value=${t.id} ?selected=${t.id === now}>${t.name}</option>`)}</select></label>`;
+    const tx = view.types.find((t) => t.id === x)!;
+    return html`
+      <div class="tools">${choose("typeX", x, "habit")} ${choose("typeY", y, "against")}</div>
+      <p class="lead">${tx.name}: ${tx.says}. <span class="soft">A head that spreads evenly scores ${tx.chance.toFixed(3)} on this text.</span></p>
+      <div class="two-up">${this.#grid(view, x, k.layers, k.heads)} ${this.#scatter(view, x, y)}</div>
+      ${this.#table(view, x)}`;
+  }
+
+  #grid(view: HeadTypesView, x: string, layers: number[], heads: number): TemplateResult {
+    const { store } = this;
+    const k = store.kind.value!;
+    const ramp = rampOf(store.choice.value.scale, store.mode.value);
+    const at = new Map(view.heads.map((h) => [`${h.layer}.${h.head}`, h.scores[x]!]));
+    return html`<table class="score-grid"><caption>Score of each head</caption>
+      <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
+      <tbody>${layers.map((l) => html`<tr><th scope="row">${l}</th>${[...Array(heads).keys()].map((h) => {
+        const s = at.get(`${l}.${h}`) ?? Number.NaN;
+        const colour = colourAt(ramp, Number.isFinite(s) ? s : 0);
+        const here = l === layerOf(store, k) && h === headOf(store, k);
+        return html`<td><button class="score-cell" aria-pressed=${here} .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${h}: ${Number.isFinite(s) ? s.toFixed(2) : "nothing to measure"}`} @click=${() => chooseHead(store, l, h)}>${heads <= 16 ? (Number.isFinite(s) ? s.toFixed(2).replace(/^0/, "") : "") : nothing}</button></td>`;
+      })}</tr>`)}</tbody></table>`; // biome-ignore format: one table
+  }
+
+  #scatter(view: HeadTypesView, x: string, y: string): TemplateResult {
+    const { store } = this;
+    const k = store.kind.value!;
+    const [W, H, m] = [340, 300, 34];
+    const X = (v: number): number => m + v * (W - m - 10);
+    const Y = (v: number): number => H - m - v * (H - m - 10);
+    const name = (id: string): string => view.types.find((t) => t.id === id)!.name;
+    const chance = (id: string): number => view.types.find((t) => t.id === id)!.chance;
+    const points = view.heads.filter((h) => Number.isFinite(h.scores[x]) && Number.isFinite(h.scores[y]));
+    const ticks = [0, 0.5, 1];
+    return html`<figure class="scatter"><svg viewBox="0 0 ${W} ${H}" role="img" aria-label=${`${points.length} heads: ${name(x)} across, ${name(y)} upwards. The table below has the numbers.`}>
+      ${ticks.map((t) => svg`<line x1=${X(t)} x2=${X(t)} y1=${Y(0)} y2=${Y(1)} class="svg-grid"></line><line x1=${X(0)} x2=${X(1)} y1=${Y(t)} y2=${Y(t)} class="svg-grid"></line><text x=${X(t)} y=${H - m + 15} class="svg-tick" text-anchor="middle">${t}</text><text x=${m - 6} y=${Y(t) + 4} class="svg-tick" text-anchor="end">${t}</text>`)}
+      ${Number.isFinite(chance(x)) ? svg`<line x1=${X(chance(x))} x2=${X(chance(x))} y1=${Y(0)} y2=${Y(1)} class="svg-chance"></line>` : nothing}
+      ${Number.isFinite(chance(y)) ? svg`<line x1=${X(0)} x2=${X(1)} y1=${Y(chance(y))} y2=${Y(chance(y))} class="svg-chance"></line>` : nothing}
+      ${points.map((h) => { const here = h.layer === layerOf(store, k) && h.head === headOf(store, k); return svg`<circle class=${here ? "dot here" : "dot"} cx=${X(h.scores[x]!)} cy=${Y(h.scores[y]!)} r=${here ? 6 : 4.5} @click=${() => chooseHead(store, h.layer, h.head)}><title>layer ${h.layer} head ${h.head}: ${h.scores[x]!.toFixed(3)}, ${h.scores[y]!.toFixed(3)}</title></circle>`; })}
+      <text x=${X(0.5)} y=${H - 3} class="svg-tick" text-anchor="middle">${name(x)}</text>
+      <text x="11" y=${Y(0.5)} class="svg-tick" text-anchor="middle" transform=${`rotate(-90 11 ${Y(0.5)})`}>${name(y)}</text>
+    </svg><figcaption class="soft small">A dot a head; dashed: chance.</figcaption></figure>`; // biome-ignore format: a drawing
+  }
+
+  #table(view: HeadTypesView, x: string): TemplateResult {
+    const top = view.heads.filter((h) => Number.isFinite(h.scores[x])).sort((a, b) => b.scores[x]! - a.scores[x]!).slice(0, 10); // biome-ignore format: one list
+    const shown = view.types.filter((t) => top.some((h) => Number.isFinite(h.scores[t.id])));
+    return html`<div class="frame" tabindex="0" role="region" aria-label="Scores of the ten heads that do it most"><table class="numbers"><caption>The ten heads that do it most, with all their scores</caption>
+      <thead><tr><th scope="col">rank</th><th scope="col">head</th>${shown.map((t) => html`<th scope="col" class=${t.id === x ? "lead-col" : ""}>${t.name}</th>`)}</tr></thead>
+      <tbody>${top.map((h, n) => html`<tr><td>${n + 1}</td><th scope="row"><button class="quiet" @click=${() => chooseHead(this.store, h.layer, h.head)}>${h.layer}.${h.head}</button></th>${shown.map((t) => html`<td class=${t.id === x ? "lead-col" : ""}>${Number.isFinite(h.scores[t.id]) ? h.scores[t.id]!.toFixed(2) : "–"}</td>`)}</tr>`)}</tbody>
+      <tfoot><tr><td></td><th scope="row">chance</th>${shown.map((t) => html`<td>${t.chance.toFixed(2)}</td>`)}</tr></tfoot></table></div>`;
+  }
+}
+define("qkv-types-view", TypesView);

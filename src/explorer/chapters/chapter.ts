@@ -1,0 +1,153 @@
+/** @file A chapter as a page: words beside the explorer's own views and live numbers. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { StreamShown } from "../engine/play.js";
+import { chapters } from "./texts.js";
+import type { Block, Chapter } from "./blocks.js";
+import { pages } from "../pages.js";
+import { lazy } from "../views/lazy.js";
+import { define, View } from "../views/base.js";
+import { waiting } from "../views/waiting.js";
+import "./play.js";
+
+/** The tag of a chapter's page; defined when first asked for. */
+export function chapterTag(id: string): string {
+  const found = chapters.find((c) => c.id === id);
+  if (!found) throw new Error(`no chapter ${id}`);
+  const name = `qkv-chapter-${id}`;
+  define(
+    name,
+    class extends ChapterPage {
+      override readonly chapter: Chapter = found;
+    },
+  );
+  return name;
+}
+
+abstract class ChapterPage extends View {
+  abstract readonly chapter: Chapter;
+  #set = false;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.#set) return;
+    this.#set = true;
+    const first = this.chapter.blocks.find((b) => "view" in b && b.set);
+    if (first && "view" in first && first.set && this.store.shown.peek()?.model.runs !== false)
+      this.store.change(first.set);
+  }
+
+  override render(): TemplateResult {
+    const { chapter } = this;
+    const own = pages.filter((p) => p.group === "chapter");
+    const at = own.findIndex((p) => p.id === chapter.id);
+    const go = (id: string): void => this.store.change({ page: id }, "push");
+    return html`<article class="page chapter">
+      <h2>${chapter.title}</h2>
+      ${chapter.blocks.map((b) => this.#block(b))}
+      <nav class="turn" aria-label="Chapters">
+        ${at > 0 ? html`<button @click=${() => go(own[at - 1]!.id)}>← ${own[at - 1]!.title}</button>` : html`<span></span>`}
+        ${at + 1 < own.length ? html`<button @click=${() => go(own[at + 1]!.id)}>${own[at + 1]!.title} →</button>` : nothing}
+      </nav>
+    </article>`;
+  }
+
+  #block(b: Block): TemplateResult {
+    if ("p" in b) return html`<p>${inline(b.p)}</p>`;
+    if ("heading" in b) return html`<h3>${b.heading}</h3>`;
+    if ("code" in b) return html`<pre class="code"><code>${b.code}</code></pre>`;
+    if ("ask" in b)
+      return html`<details class="predict"><summary><b>Predict:</b> ${inline(b.ask)}</summary><p>${inline(b.answer)}</p></details>`;
+    if ("wrong" in b)
+      return html`<dl class="correction"><dt>often said</dt><dd>${inline(b.wrong)}</dd><dt>right</dt><dd>${inline(b.right)}</dd></dl>`;
+    if ("link" in b)
+      return html`<p><button class="primary" @click=${() => this.store.change({ page: b.page }, "push")}>${b.link}</button></p>`;
+    if ("live" in b) return this.#live(b.live);
+    return html`<figure class="embedded"><figcaption>${b.says}</figcaption>${embedded[b.view]()}</figure>`;
+  }
+
+  #live(name: "play" | "shapes" | "cost" | "stream" | "checks"): TemplateResult {
+    const { store } = this;
+    if (name === "play") return html`<qkv-play></qkv-play>`;
+    const run = store.shown.value;
+    const k = store.kind.value;
+    if (!run || !k) return waiting(store.run.value, "Reading the text");
+    if (name === "shapes") {
+      const rows: [string, string, string][] = [
+        ["q", `[1, ${k.heads}, ${k.queries}, ${k.headDim}]`, "what each token looks for, a row a token in each head"],
+        [
+          "k",
+          `[1, ${k.keyHeads}, ${k.keys}, ${k.headDim}]`,
+          k.keyHeads < k.heads ? "what it can be found by; heads are shared in groups" : "what it can be found by",
+        ],
+        ["scores, weights", `[1, ${k.heads}, ${k.queries}, ${k.keys}]`, "never stored: rebuilt where somebody looks"],
+        ["row sums", `[1, ${k.heads}, ${k.queries}]`, "ln Σ e^score, all that is kept of a row"],
+        ["merged", `[1, ${k.queries}, ${k.heads * k.headDim}]`, "all heads side by side, before W_O"],
+      ];
+      return facts(`${run.model.name}, ${k.layers.length} layers`, rows);
+    }
+    if (name === "cost") {
+      const [n, d, h] = [k.queries, k.headDim, k.heads];
+      const width = h * d;
+      const rows: [string, string, string][] = [
+        ["scores and mixing", count(2 * h * n * n * d), "multiply-adds a layer: 2 · heads · N² · d"],
+        ["projections q, k, v, o", count(4 * n * width * width), "multiply-adds a layer: 4 · N · D², D = heads · d"],
+        ["all maps, if stored", bytes(4 * h * n * n * k.layers.length), "4 · heads · N² · layers bytes"],
+        [
+          "what is stored instead",
+          bytes(4 * n * (width + k.keyHeads * d + h) * k.layers.length),
+          "q, k and one number a row",
+        ],
+        ["they cost the same at", `N = ${2 * width}`, "from there on the quadratic part is the larger one"],
+      ];
+      return facts(`N = ${n} tokens`, rows);
+    }
+    if (name === "stream") {
+      if (!run.hasHiddenStates)
+        return html`<p class="soft">This trace holds no hidden states; open a model to see them.</p>`;
+      const answer = store.ask<StreamShown>(
+        `stream ${run.id}`,
+        () => store.engine.lab("stream", { run: run.id }) as Promise<StreamShown>,
+      ).value;
+      if (answer.state !== "ready") return waiting(answer, "Measuring");
+      const rows = answer.value.layers.map(({ length, added }, l): [string, string, string] => [
+        l === 0 ? "embedding" : l === answer.value.layers.length - 1 ? `after block ${l}, normed` : `after block ${l}`,
+        length.toFixed(2),
+        added === null ? "mean length of a token's vector" : `changed by a vector of length ${added.toFixed(2)}`,
+      ]);
+      return facts(`${answer.value.width} numbers a token`, rows);
+    }
+    const answer = store.ask(`badges ${run.id} ${k.kind}`, () =>
+      store.engine.badges({ run: run.id, kind: k.kind }),
+    ).value;
+    if (answer.state !== "ready") return waiting(answer, "Checking");
+    return html`<ul class="checks">${answer.value.map((b) => html`<li class=${b.ok ? "ok" : "bad"}><b>${b.ok ? "✓" : "✗"} ${b.name}</b><br><span class="soft">${b.says}</span></li>`)}</ul>`;
+  }
+}
+
+const embedded: Record<"text" | "lines" | "map" | "heads" | "neuron", () => TemplateResult> = {
+  text: () => html`<qkv-text-view></qkv-text-view>`,
+  lines: () => html`<qkv-lines-view></qkv-lines-view>`,
+  map: () => html`<qkv-map-view></qkv-map-view>`,
+  heads: () => html`<qkv-heads large></qkv-heads>`,
+  neuron: () => lazy(() => import("../views/neuron-view.js"), html`<qkv-neuron-view></qkv-neuron-view>`),
+};
+
+/** `code` and **bold**; everything else is text. */
+function inline(text: string): (string | TemplateResult)[] {
+  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => {
+    if (part.startsWith("`")) return html`<code>${part.slice(1, -1)}</code>`;
+    if (part.startsWith("**")) return html`<b>${part.slice(2, -2)}</b>`;
+    return part;
+  });
+}
+
+const facts = (
+  caption: string,
+  rows: [string, string, string][],
+): TemplateResult => html`<div class="scrolls"><table class="facts"><caption>${caption}</caption>
+  <tbody>${rows.map(([name, value, says]) => html`<tr><th scope="row">${name}</th><td>${value}</td><td class="says">${says}</td></tr>`)}</tbody></table></div>`;
+
+const count = (x: number): string =>
+  x >= 1e9 ? `${(x / 1e9).toFixed(2)} billion` : x >= 1e6 ? `${(x / 1e6).toFixed(2)} million` : x.toLocaleString("en");
+const bytes = (x: number): string =>
+  x >= 1e9 ? `${(x / 1e9).toFixed(2)} GB` : x >= 1e6 ? `${(x / 1e6).toFixed(2)} MB` : `${(x / 1e3).toFixed(1)} kB`;

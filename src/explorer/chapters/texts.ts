@@ -1,0 +1,254 @@
+/**
+ * @file The chapters: the path of a well-known tutorial on self-attention, in our own words, on real numbers. Where that
+ * tutorial is wrong, the page says what is right and why.
+ */
+import type { Chapter } from "./blocks.js";
+
+const repeated = "The whale rose, and the sea rose with the whale; the ship turned, and the sea";
+
+export const chapters: readonly Chapter[] = [
+  {
+    id: "intuition",
+    title: "Who looks at whom",
+    blocks: [
+      {
+        p: "A token by itself is a row of numbers that knows nothing of its sentence. Self-attention lets each token ask every other one a question and take a share of what they have. How large each share is, is the whole story: the shares of one token sum to 1, and they are computed, not chosen.",
+      },
+      {
+        ask: "In the sentence below, which earlier word should matter most for guessing what follows the last “sea”?",
+        answer:
+          "“rose”: the last time the text said “sea”, “rose” came next. A head that has learned to look there is called an induction head. Look at the token after the earlier “sea” and see how much of the last row lies on it.",
+      },
+      {
+        view: "text",
+        says: "Point at a word: the others are shaded by how much it takes from them.",
+        set: { text: repeated, query: 18 },
+      },
+      {
+        wrong: "RNNs and LSTMs “have a limited context window”.",
+        right:
+          "They have none: the window is the Transformer's. What fails is memory. Everything must pass through one state, step by step, and in practice what lies more than some two hundred words back no longer matters much (Khandelwal et al. 2018, arXiv:1805.04623). LSTMs were built against vanishing gradients in the first place.",
+      },
+      {
+        wrong: "Position is never mentioned.",
+        right:
+          "Without positions, attention cannot tell “dog bites man” from “man bites dog”: shuffle the tokens and the outputs are shuffled likewise, nothing else. Models add positions to the input, to the score, or turn q and k by an angle (RoPE).",
+      },
+    ],
+  },
+  {
+    id: "numbers",
+    title: "Query, key, value",
+    blocks: [
+      {
+        p: "Each token makes three vectors from its own numbers: a **query** (what I look for), a **key** (what I can be found by) and a **value** (what I hand over). A query meets a key in a dot product: multiply number by number, then add up. One pair gives **one** number.",
+      },
+      { live: "play" },
+      {
+        ask: "Make the second key longer, ten times. What happens to the second column?",
+        answer:
+          "Every query that points the same way now gives it nearly all its weight, and those that point away nearly none. Length is as loud as direction: nothing in the dot product stops it. Some models norm q and k for that reason (Qwen 3).",
+      },
+      {
+        wrong:
+          "“Query and key are multiplied element-wise to produce a set of similarity scores”, for one query and one key.",
+        right:
+          "The products are added up: one pair, one score. With a single key the softmax of its single score is 1, whatever the score is. To choose, there must be at least two keys.",
+      },
+      {
+        wrong: "The tutorial's first example stops at once: a list has no `.T`, and a softmax of one score is 1.",
+        right:
+          "The smallest example that does something has one query and two keys. It is above; change a number and see.",
+      },
+      { heading: "The same in TypeScript" },
+      {
+        code: `import { attention, attentionWeights, tensor } from "qkv";\n\nconst q = tensor([1, 0, 0, 1, 1, 1], [3, 2]);\nattentionWeights(q, q, { causal: true });  // who takes how much from whom\nattention(q, q, q, { causal: true });      // what each token ends up with`,
+      },
+    ],
+  },
+  {
+    id: "shapes",
+    title: "Shapes",
+    blocks: [
+      {
+        p: "A batch of texts is computed at once, and each text by several heads. Every tensor here is `[batch, heads, length, size]`; these are the ones of the run you have open:",
+      },
+      { live: "shapes" },
+      {
+        wrong: "Q, K, V and the result are all `(batch, length, d_model)`.",
+        right:
+          "Each head works in its own smaller space: `[B, H, L, d]` with d = d_model / H as a rule. Only after all heads are laid side by side and multiplied by W_O is the width d_model again (Vaswani et al. 2017, §3.2.2).",
+      },
+      {
+        wrong: "`K.T` on a batch.",
+        right:
+          "It reverses **all** axes. Batch and length change places, and where they happen to be equal nothing even complains. Exchange the last two only.",
+      },
+      {
+        ask: "Keys have 2 heads, queries have 6. Which key head does query head 4 read?",
+        answer:
+          "Heads 0–2 share key head 0 and heads 3–5 key head 1: contiguous groups, so head 4 reads key head 1. Tiling (head mod 2) is a bug that several libraries have shipped.",
+      },
+    ],
+  },
+  {
+    id: "causal",
+    title: "The causal mask",
+    blocks: [
+      {
+        p: "A model that is to say the next token must not see it. So a token may look at itself and at what came before: the lower triangle. The hatched pairs below do not have weight 0, they are **absent**: the softmax never heard of them.",
+      },
+      { view: "map", says: "The map of one head. Hatched = may not attend.", set: { text: repeated } },
+      {
+        wrong: "`np.triu(ones, 1)` as the mask of what is kept.",
+        right: "That keeps exactly the future and hides the past and the token itself. Keep `np.tril(ones)`.",
+      },
+      {
+        wrong: "“Scores are zeroed out for future tokens.”",
+        right: "A score of 0 still weighs e⁰ = 1. Absence is −∞ **before** the softmax.",
+      },
+      {
+        ask: "With the mask of the tutorial, what does the last token see?",
+        answer:
+          "Nothing: its row is empty. Some libraries give NaN, others a plain average of everything, masked tokens included. Here an empty row is zeros.",
+      },
+      { link: "Make these mistakes on this model: the gotcha lab", page: "gotchas" },
+    ],
+  },
+  {
+    id: "cost",
+    title: "What it costs",
+    blocks: [
+      {
+        p: "Scores and mixing each take N·N·d multiply-adds a head; the projections take N·D·D each, which is **more** until N passes D. For the run you have open:",
+      },
+      { live: "cost" },
+      {
+        wrong: "Quadratic memory, “so approximate”.",
+        right:
+          "Exact attention needs no N × N array. A row's weights are rebuilt from its log-sum-exp, tile by tile, in O(N) memory (Rabe & Staats 2021, arXiv:2112.05682; Dao et al. 2022, arXiv:2205.14135). The time stays quadratic. This page stores no map either: what you see was rebuilt from q, k and one number a row.",
+      },
+      {
+        ask: "Ten thousand tokens, 12 heads, one layer: how large are all maps in float32, and how large are q, k and the row sums (d = 64)?",
+        answer:
+          "Maps: 12 · 10⁴ · 10⁴ · 4 bytes = 4.8 GB. q, k and row sums: 12 · 10⁴ · (64 + 64 + 1) · 4 bytes = 62 MB.",
+      },
+      {
+        wrong:
+          "Sparse, local and Reformer-style attention as one family of “approximations” that “maintain performance”.",
+        right:
+          "Windows and sparse patterns are **restrictions**: another function, exact for its own mask. Linformer and Performer **approximate**. Whether a model stays as good depends on the task (Long Range Arena, arXiv:2011.04006).",
+      },
+    ],
+  },
+  {
+    id: "mistakes",
+    title: "Three mistakes",
+    blocks: [
+      { heading: "1. The scale" },
+      {
+        p: "If q and k have numbers of spread 1, their dot product over d numbers has spread √d. At d = 1024 the largest weight of a row is then 0.94 on average instead of 0.11, and slopes through the softmax shrink twelvefold.",
+      },
+      {
+        wrong: "“Apply the scaling factor to the attention weights to prevent numerical instability.”",
+        right:
+          "It belongs to the **scores**. Scaled weights no longer sum to 1. And stability is another thing: subtracting the row's maximum takes care of it.",
+      },
+      { heading: "2. The mask" },
+      {
+        p: "Padding is masked along **keys**: nobody looks at a pad. What a pad's own row holds does not matter as long as nobody reads it, neither in a mean over tokens nor as the last position.",
+      },
+      { heading: "3. The length" },
+      { p: "See the chapter on cost; and for what pays from which length, `qkv compare` measures on your machine." },
+      {
+        wrong: "Attention “computes the weighted sum of query vectors”.",
+        right: "Of **values**. Queries only decide the shares.",
+      },
+      { link: "See each of them happen: the gotcha lab", page: "gotchas" },
+    ],
+  },
+  {
+    id: "heads",
+    title: "Many heads",
+    blocks: [
+      {
+        p: "One softmax gives one set of shares: a token that looks hard at the previous word cannot at the same time look hard at the verb. So there are several heads, each with its own projections, and the model is free to give them different jobs.",
+      },
+      {
+        view: "heads",
+        says: "Every head on this text. Choose one; its habit is scored against chance.",
+        set: { text: repeated },
+      },
+      {
+        wrong: "Q, K and V “are split into multiple heads”.",
+        right:
+          "Each head **projects** the whole input with its own weights. The projections of all heads are usually one matrix product, and the split is a view of its result. Splitting the unprojected input is a known bug.",
+      },
+      {
+        ask: "Many heads put nearly everything on the first token. Is it that important?",
+        answer:
+          "No. A softmax must hand out a whole; a head that finds nothing parks it where it does no harm. The value there is nearly zero: switch on “weigh by values” and the column fades.",
+      },
+    ],
+  },
+  {
+    id: "block",
+    title: "The whole block",
+    blocks: [
+      {
+        p: "Attention mixes tokens; the feed-forward network then works on each token alone. Around both runs the **residual stream**: each part reads it and adds to it. In the model you have open, layer by layer:",
+      },
+      { live: "stream" },
+      {
+        wrong: "“The output of attention is passed through the feed-forward network.”",
+        right:
+          "Between them stand a residual sum and a norm: h = x + attention(norm(x)), then h + ffn(norm(h)). The original paper normed after the sum; nearly all models since norm before, because deep stacks then train without tricks (Xiong et al. 2020, arXiv:2002.04745).",
+      },
+      {
+        ask: "Zero one head. Does the text after it change completely?",
+        answer:
+          "Usually hardly: its part of the sum is missing, everything else is still there. Try it: choose a head in the explorer and open “What if”.",
+      },
+      {
+        wrong: "Parallel “because it attends to all parts at once”.",
+        right:
+          "Because no position waits for another: a fixed number of steps, whatever the length. Writing a text is still one token after the other.",
+      },
+    ],
+  },
+  {
+    id: "checklist",
+    title: "The checklist, run",
+    blocks: [
+      {
+        p: "The tutorial ends in a list: projections, scaling, masking, heads. A list one reads is soon forgotten; this one runs, on the model and text you have open:",
+      },
+      { live: "checks" },
+      {
+        p: "For your own code, `qkv check my-attention.ts` does the same and more, and names the mistake: 41 of them, each with the evidence and the line that mends it.",
+      },
+      { code: "npx qkv check my-attention.ts\nnpx qkv check ./my-model-folder\nnpx qkv check model.onnx" },
+    ],
+  },
+  {
+    id: "next",
+    title: "What came next",
+    blocks: [
+      {
+        p: "**BERT** (2018) keeps the encoder: no causal mask, trained to fill gaps. **GPT** keeps the decoder: the causal mask is what lets one pass train every position. **T5** has both, and adds a learned number for each distance to the scores instead of scaling them: a missing 1/√d is right there.",
+      },
+      {
+        p: "Later: rotary positions, fewer key heads than query heads, norms of q and k, soft caps, learned sinks. All are options of one function here, and models that use them open with `loadModel`.",
+      },
+      {
+        p: "For long texts: windows (Longformer, Mistral), blocks (BigBird), hashing (Reformer), low rank (Linformer), random features (Performer), linear and delta rules. Some are another function, some approximate the same; `qkv compare` shows time, memory and error on your own machine.",
+      },
+      {
+        ask: "A window of 4 tokens, 6 layers. How far back can the last token be influenced?",
+        answer:
+          "At most 6 · 3 = 18 tokens before itself, and never further, however long it trains. One global token makes it two hops to anywhere.",
+      },
+      { code: "npx qkv compare --length 512..8192" },
+    ],
+  },
+];

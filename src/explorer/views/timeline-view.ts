@@ -1,0 +1,108 @@
+/** @file Generation as it happens: a token a step, each with what it was chosen from and the row of attention it added. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { GenerationStep } from "../engine/protocol.js";
+import { percent, tokenLabel, visible } from "../scene/tokens.js";
+import { headOf, layerOf } from "../state/actions.js";
+import { words } from "../state/store.js";
+import { define, View } from "./base.js";
+import { guessBars } from "./guess-bars.js";
+import "./plain-map.js";
+import { waiting } from "./waiting.js";
+
+class TimelineView extends View {
+  static override properties = { steps: { state: true }, at: { state: true }, busy: { state: true }, trouble: { state: true }, from: { state: true } };
+  declare steps: GenerationStep[];
+  declare at: number;
+  declare busy: boolean;
+  declare trouble: string;
+  /** The text that was continued, and its length in tokens. */
+  declare from: { text: string; tokens: number; model: string } | undefined;
+  #control: AbortController | undefined;
+
+  constructor() {
+    super();
+    this.steps = [];
+    this.at = -1;
+    this.busy = false;
+    this.trouble = "";
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#control?.abort(new DOMException("left", "AbortError"));
+  }
+
+  override render(): TemplateResult {
+    const { store } = this;
+    const run = store.shown.value;
+    if (!run) return waiting(store.run.value, "Reading the text");
+    if (!run.model.generates) return html`<p class="empty">${run.model.name} does not write text: it reads it both ways at once. A model like GPT or Llama has a timeline.</p>`;
+    const c = store.choice.value;
+    const temperature = Number(c.extra["temperature"] ?? "0");
+    const count = Number(c.extra["count"] ?? "24");
+    const set = (name: string) => (e: Event): void => store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
+    return html`
+      <div class="tools">
+        ${this.busy ? html`<button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button class="primary" id="generate" @click=${() => this.#start()}>Continue the text</button>`}
+        <label class="slider">tokens <input type="range" min="4" max="128" step="4" .value=${String(count)} @input=${set("count")} /><output>${count}</output></label>
+        <label class="slider">temperature <input type="range" min="0" max="1.5" step="0.1" .value=${String(temperature)} @input=${set("temperature")} /><output>${temperature === 0 ? "0: always the likeliest" : temperature}</output></label>
+      </div>
+      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      ${this.from ? this.#story() : html`<p class="soft">The model writes on from the end of your text; every token keeps the row it was made from.</p>`}`;
+  }
+
+  async #start(): Promise<void> {
+    const { store } = this;
+    const run = store.shown.peek()!;
+    const c = store.choice.peek();
+    this.#control = new AbortController();
+    this.steps = [];
+    this.at = -1;
+    this.trouble = "";
+    this.busy = true;
+    this.from = { text: run.text, tokens: run.kinds[0]!.queries, model: run.model.id };
+    try {
+      await store.engine.generate(
+        { model: run.model.id, text: run.text, tokens: Number(c.extra["count"] ?? "24"), temperature: Number(c.extra["temperature"] ?? "0"), seed: 1 },
+        { signal: this.#control.signal, onStep: (step) => { this.steps = [...this.steps, step as GenerationStep]; this.at = this.steps.length - 1; } },
+      ); // biome-ignore format: one call
+    } catch (error) {
+      if ((error as Error).name !== "AbortError") this.trouble = words(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  #story(): TemplateResult {
+    const { from, steps, at } = this;
+    const text = from!.text + steps.map((s) => s.token).join("");
+    const step = steps[at];
+    return html`
+      <p class="story" dir="auto"><span class="soft">${visible(from!.text)}</span>${steps.map((s, n) => html`<button class="story-token" aria-pressed=${n === at} title=${percent(s.probability)} @click=${() => { this.at = n; }}>${visible(s.token) || "·"}</button>`)}</p>
+      ${steps.length > 0 ? html`<label class="knob">step <input id="scrub" type="range" min="0" max=${steps.length - 1} step="1" .value=${String(at)} @input=${(e: Event) => { this.at = Number((e.target as HTMLInputElement).value); }} /><output>${at + 1} of ${steps.length}</output></label>` : nothing}
+      ${step ? html`<div class="two-up"><div><h3 class="small-head">Chosen from</h3>${guessBars(step.top)}<p class="soft small">“${visible(step.token) || "a part of a character"}” had ${percent(step.probability)}.</p></div>${this.busy ? html`<p class="soft">The maps come when the text is complete.</p>` : this.#rows(text, at)}</div>` : nothing}
+      ${this.busy || steps.length === 0 ? nothing : html`<p><button @click=${() => this.store.change({ text, query: -1, key: -1 }, "push")}>Take it as the text</button></p>`}`; // biome-ignore format: one template
+  }
+
+  /** The map up to the step: its last row is what the step added. */
+  #rows(text: string, at: number): TemplateResult {
+    const { store } = this;
+    const run = store.ask(`generated ${this.from!.model} ${text}`, () => store.engine.run({ model: this.from!.model, text, edits: [] })).value;
+    if (run.state !== "ready") return waiting(run, "Reading it once more");
+    const k = run.value.kinds[0]!;
+    const [layer, head] = [layerOf(store, k), headOf(store, k)];
+    const filter = { hideSpecial: false, hideFirst: false, renormalise: false, words: false };
+    const maps = store.ask(`generated maps ${run.value.id} ${layer}`, () => store.engine.layerMaps({ run: run.value.id, kind: k.kind, layer, filter })).value;
+    if (maps.state !== "ready") return waiting(maps, "Computing the layer");
+    const rows = Math.min(k.queries, this.from!.tokens + at);
+    const [R, C] = [k.queries, k.keys];
+    const values = new Float32Array(rows * rows);
+    for (let i = 0; i < rows; i++) values.set(maps.value.values.subarray((head * R + i) * C, (head * R + i) * C + rows), i * rows);
+    const labels = k.rows.slice(0, rows).map(tokenLabel);
+    const bytes = k.layers.length * k.keyHeads * k.headDim * 2 * 4 * rows;
+    return html`<div><h3 class="small-head">Layer ${layer}, head ${head}: ${rows} rows so far</h3>
+      <qkv-plain-map .map=${{ rows: labels, columns: labels, values, says: `The map after step ${at + 1}; its last row chose the token.`, cursor: { query: rows - 1, key: -1 }, height: 380 }}></qkv-plain-map>
+      <p class="soft small">Keys and values kept: ${(bytes / 1024).toFixed(0)} kB (${k.layers.length} layers × ${k.keyHeads} key heads × ${rows} tokens × 2 × ${k.headDim} numbers).</p></div>`;
+  }
+}
+define("qkv-timeline-view", TimelineView);

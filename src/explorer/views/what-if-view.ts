@@ -1,0 +1,202 @@
+/** @file What if? Change a head, a layer, the mask, the scale; see what the model would say instead; take it back exactly. */
+import { html, nothing, type TemplateResult } from "lit";
+import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
+import type { Edit, KindView, NextChange, RunView, SweepResult } from "../engine/protocol.js";
+import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
+import { chooseHead, headOf, layerOf } from "../state/actions.js";
+import { words } from "../state/store.js";
+import { define, View } from "./base.js";
+import { guessBars } from "./guess-bars.js";
+import "./plain-map.js";
+import { failure, waiting } from "./waiting.js";
+
+const masks = { "": "as the model has it", "self-only": "only itself", "first-only": "only the first token", "no-first": "all but the first token", uniform: "evenly over what it may see", causal: "only the past", none: "the future too" } as const;
+
+export function editWords(e: Edit): string {
+  const who = `${e.layer < 0 ? "every layer" : `layer ${e.layer}`}, ${e.head < 0 ? "every head" : `head ${e.head}`}`;
+  const what = [
+    e.output === "zero" ? "silenced" : e.output === "mean" ? "gives its mean over tokens" : e.output !== undefined ? `output × ${e.output}` : "",
+    e.scaleFactor !== undefined ? `scale × ${e.scaleFactor}` : "",
+    e.softcap !== undefined ? `soft cap ${e.softcap}` : "",
+    e.mask ? `sees ${masks[e.mask]}` : "",
+    e.paint ? e.paint.map(([q, k, w]) => `weight ${q} → ${k} set to ${w}`).join(", ") : "",
+  ].filter(Boolean);
+  return `${who}: ${what.join(", ")}`;
+}
+
+class WhatIfView extends View {
+  static override properties = { scope: { state: true }, sweep: { state: true }, progress: { state: true }, trouble: { state: true }, measure: { state: true } };
+  declare scope: "head" | "layer" | "all";
+  declare sweep: { run: number; results: SweepResult[] } | undefined;
+  declare progress: { done: number; total: number } | undefined;
+  declare trouble: string;
+  declare measure: "kl" | "loss" | "target";
+  #control: AbortController | undefined;
+
+  constructor() {
+    super();
+    this.scope = "head";
+    this.trouble = "";
+    this.measure = "kl";
+  }
+
+  override render(): TemplateResult {
+    const { store } = this;
+    const run = store.shown.value;
+    const k = store.kind.value;
+    if (!run || !k) return waiting(store.run.value, "Reading the text");
+    if (!run.model.runs || run.model.source === "synthetic") return html`<p class="empty">${run.model.source === "synthetic" ? "These heads are made by plan; there is no model behind them to change." : "A trace can be looked at, not changed."} Open the model itself to try this.</p>`;
+    const c = store.choice.value;
+    const failed = store.run.value.state === "failed" ? store.run.value.message : "";
+    return html`
+      <div class="two-up wide-left">
+        <div>
+          <div class="segments" role="group" aria-label="What is changed">
+            ${([["head", `layer ${layerOf(store, k)}, head ${headOf(store, k)}`], ["layer", `all of layer ${layerOf(store, k)}`], ["all", "every head"]] as const).map(([id, name]) => html`<button aria-pressed=${this.scope === id} @click=${() => { this.scope = id; }}>${name}</button>`)}
+          </div>
+          ${this.#controls(run, k)}
+          <h3 class="small-head">Changes in force</h3>
+          ${c.edits.length === 0 ? html`<p class="soft">None: this is the model as it was trained.</p>` : html`<ol class="edits">${c.edits.map((e, n) => html`<li>${editWords(e)} <button class="quiet" aria-label=${`take back: ${editWords(e)}`} @click=${() => store.change({ edits: c.edits.filter((_, i) => i !== n) }, "push")}>take back</button></li>`)}</ol>
+            <p><button @click=${() => store.change({ edits: c.edits.slice(0, -1) }, "push")}>Undo</button> <button @click=${() => store.change({ edits: [] }, "push")}>Original</button></p>`}
+          ${failed ? failure(failed) : nothing}
+        </div>
+        <div aria-live="polite">${this.#effect(run)}</div>
+      </div>
+      ${this.#paint(k)}
+      ${this.#sweep(run, k)}`;
+  }
+
+  get #target(): Pick<Edit, "layer" | "head" | "kind"> {
+    const k = this.store.kind.peek()!;
+    const [layer, head] = [layerOf(this.store, k), headOf(this.store, k)];
+    if (this.scope === "all") return { kind: k.kind, layer: -1, head: -1 };
+    return { kind: k.kind, layer, head: this.scope === "head" ? head : -1 };
+  }
+
+  /** Adds a change, in place of an earlier one of the same kind for the same heads. */
+  #add(change: Partial<Edit>): void {
+    const { store } = this;
+    const at = this.#target;
+    const same = (e: Edit): boolean => e.layer === at.layer && e.head === at.head && Object.keys(change).some((key) => key in e);
+    store.change({ edits: [...store.choice.peek().edits.filter((e) => !same(e)), { ...at, ...change } as Edit] }, "push");
+  }
+  #drop(key: keyof Edit): void {
+    const at = this.#target;
+    this.store.change({ edits: this.store.choice.peek().edits.filter((e) => !(e.layer === at.layer && e.head === at.head && key in e)) }, "push");
+  }
+  #now(key: keyof Edit): unknown {
+    const at = this.#target;
+    return this.store.choice.value.edits.find((e) => e.layer === at.layer && e.head === at.head && key in e)?.[key];
+  }
+
+  #controls(_run: RunView, _k: KindView): TemplateResult {
+    const output = this.#now("output");
+    const strength = output === "zero" ? 0 : typeof output === "number" ? output : 1;
+    const scale = (this.#now("scaleFactor") as number | undefined) ?? 1;
+    const cap = (this.#now("softcap") as number | undefined) ?? 0;
+    const mask = (this.#now("mask") as Edit["mask"] | undefined) ?? "";
+    return html`<div class="knobs">
+      <div class="chips"><button aria-pressed=${output === "zero"} @click=${() => (output === "zero" ? this.#drop("output") : this.#add({ output: "zero" }))}>Silence</button><button aria-pressed=${output === "mean"} @click=${() => (output === "mean" ? this.#drop("output") : this.#add({ output: "mean" }))}>Mean over tokens</button></div>
+      <label class="knob">strength <input id="knob-output" type="range" min="0" max="2" step="0.05" .value=${String(strength)} @change=${(e: Event) => this.#number(e, 1, "output")} /><output>× ${strength}</output></label>
+      <label class="knob">scale 1/√d <input id="knob-scale" type="range" min="0" max="6" step="0.1" .value=${String(scale)} @change=${(e: Event) => this.#number(e, 1, "scaleFactor")} /><output>× ${scale}</output></label>
+      <label class="knob">soft cap <input id="knob-cap" type="range" min="0" max="30" step="1" .value=${String(cap)} @change=${(e: Event) => this.#number(e, 0, "softcap")} /><output>${cap === 0 ? "none" : cap}</output></label>
+      <label class="knob">it sees <select id="knob-mask" @change=${(e: Event) => { const m = (e.target as HTMLSelectElement).value as Edit["mask"]; if (m) this.#add({ mask: m }); else this.#drop("mask"); }}>${Object.entries(masks).map(([id, name]) => html`<option value=${id} ?selected=${id === mask}>${name}</option>`)}</select></label>
+    </div>`; // biome-ignore format: one template
+  }
+
+  #number(event: Event, neutral: number, key: "output" | "scaleFactor" | "softcap"): void {
+    const value = Number((event.target as HTMLInputElement).value);
+    if (value === neutral) this.#drop(key);
+    else this.#add({ [key]: value });
+  }
+
+  /** The run without changes, asked once. */
+  #base(run: RunView): { id: number } | undefined {
+    const { store } = this;
+    const c = store.choice.value;
+    if (c.edits.length === 0) return { id: run.id };
+    const base = store.ask(`base ${run.model.id} ${c.text}`, () => store.engine.run({ model: run.model.id, text: c.text, edits: [] })).value;
+    return base.state === "ready" ? base.value : undefined;
+  }
+
+  #effect(run: RunView): TemplateResult {
+    const { store } = this;
+    if (!run.hasLogits) return html`<p class="soft">This model gives no next token; the maps of later layers show what changed.</p>`;
+    const base = this.#base(run);
+    if (!base) return html`<p class="soft">…</p>`;
+    const change = store.ask(`change ${base.id} ${run.id}`, () => store.engine.compareNext({ run: base.id, with: run.id })).value;
+    if (change.state === "failed") return failure(change.message);
+    if (change.state !== "ready") return html`<p class="soft">…</p>`;
+    const v: NextChange = change.value;
+    const edited = store.choice.value.edits.length > 0;
+    return html`<h3 class="small-head">The next token</h3>
+      ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, edited ? ["before", "after"] : ["probability", ""])}
+      <dl class="facts">
+        <div><dt>KL from the original</dt><dd data-testid="kl">${v.kl.toFixed(4)} nats</dd></div>
+        ${v.lossBefore === null ? nothing : html`<div><dt>loss on this text</dt><dd>${v.lossBefore.toFixed(4)}${edited ? html` → <b>${v.lossAfter!.toFixed(4)}</b>` : ""} nats a token</dd></div>`}
+        ${v.target ? html`<div><dt>logit of “${visible(v.target.text)}”</dt><dd>${v.target.before.toFixed(3)}${edited ? html` → <b>${v.target.after.toFixed(3)}</b>` : ""}</dd></div>` : nothing}
+      </dl>`;
+  }
+
+  /** Paint one weight: choose a cell, set what it should be. */
+  #paint(k: KindView): TemplateResult {
+    const { store } = this;
+    const maps = store.maps();
+    const c = store.choice.value;
+    if (maps?.state !== "ready" || c.filter.words || c.filter.hideFirst || c.filter.hideSpecial) return html``;
+    const [R, C] = [maps.value.rows.length, maps.value.columns.length];
+    const head = headOf(store, k);
+    const values = maps.value.values.subarray(head * R * C, (head + 1) * R * C);
+    const cell = c.query >= 0 && c.key >= 0 ? values[c.query * C + c.key]! : Number.NaN;
+    const set = (e: Event): void => {
+      const weight = Number((e.target as HTMLInputElement).value);
+      const at = { kind: k.kind, layer: layerOf(store, k), head };
+      const had = c.edits.find((x) => x.paint && x.layer === at.layer && x.head === head);
+      const paint = [...(had?.paint ?? []).filter(([q, key]) => q !== c.query || key !== c.key), [c.query, c.key, weight] as [number, number, number]];
+      store.change({ edits: [...c.edits.filter((x) => x !== had), { ...at, paint }] }, "push");
+    };
+    return html`<section class="block"><h3 class="small-head">Paint a weight of layer ${layerOf(store, k)}, head ${head}</h3>
+      <p class="soft small">Choose a cell, then set its weight; the rest of its row shares what is left.</p>
+      <qkv-plain-map .map=${{ rows: maps.value.rows.map((g) => groupLabel(k.rows, g)), columns: maps.value.columns.map((g) => groupLabel(k.columns, g)), values, says: "The head's map, to be painted.", cursor: { query: c.query, key: c.key }, height: 420 }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => store.change(e.detail)}></qkv-plain-map>
+      ${Number.isNaN(cell) ? html`<p class="soft">${c.query >= 0 && c.key >= 0 ? "This pair may not attend." : "No cell chosen."}</p>` : html`<label class="knob"><span><bdi class="query-word">${tokenLabel(k.rows[c.query]!)}</bdi> → <bdi class="key-word">${tokenLabel(k.columns[c.key]!)}</bdi></span> <input id="paint" type="range" min="0" max="1" step="0.01" .value=${String(cell)} @change=${set} /><output>${cell.toFixed(4)}</output></label>`}
+    </section>`;
+  }
+
+  #sweep(run: RunView, k: KindView): TemplateResult {
+    if (!run.hasLogits) return html``;
+    const busy = this.progress !== undefined;
+    return html`<section class="block"><h3 class="small-head">Which head matters for this text?</h3>
+      <p class="soft">Each head is silenced in turn, everything else left alone.</p>
+      <p>${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
+      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      ${this.sweep ? this.#sweepGrid(this.sweep.results, k) : nothing}</section>`;
+  }
+
+  async #start(run: RunView): Promise<void> {
+    this.trouble = "";
+    this.#control = new AbortController();
+    this.progress = { done: 0, total: run.kinds[0]!.layers.length * run.kinds[0]!.heads };
+    try {
+      const results = await this.store.engine.sweep({ run: run.id, output: "zero" }, { signal: this.#control.signal, onProgress: (done, total) => { this.progress = { done, total }; } }); // biome-ignore format: one call
+      this.sweep = { run: run.id, results };
+      const top = [...results].sort((a, b) => b.kl - a.kl)[0];
+      if (top) this.store.spoken.value = `Sweep done. Most changes without layer ${top.layer} head ${top.head}.`;
+    } catch (error) {
+      if ((error as Error).name !== "AbortError") this.trouble = `The sweep stopped: ${words(error)} Nothing else is lost; start it again.`;
+    } finally {
+      this.progress = undefined;
+    }
+  }
+
+  #sweepGrid(results: SweepResult[], k: KindView): TemplateResult {
+    const of = (r: SweepResult): number => (this.measure === "kl" ? r.kl : this.measure === "loss" ? r.loss : -r.target);
+    const most = Math.max(1e-9, ...results.map((r) => Math.abs(of(r))));
+    const ramp = rampOf(this.store.choice.value.scale, this.store.mode.value);
+    const names = { kl: "KL of the next token, nats", loss: "loss rises by, nats a token", target: "logit of the likeliest token falls by" } as const;
+    return html`<label>measured by <select id="sweep-measure" @change=${(e: Event) => { this.measure = (e.target as HTMLSelectElement).value as "kl"; }}>${Object.entries(names).map(([id, name]) => html`<option value=${id} ?selected=${id === this.measure}>${name}</option>`)}</select></label>
+      <table class="score-grid"><caption>${names[this.measure]}</caption>
+      <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(k.heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
+      <tbody>${k.layers.map((l) => html`<tr><th scope="row">${l}</th>${results.filter((r) => r.layer === l).map((r) => { const colour = colourAt(ramp, Math.max(0, of(r)) / most); return html`<td><button class="score-cell" .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${r.head}: ${of(r).toFixed(4)}`} @click=${() => chooseHead(this.store, l, r.head)}>${k.heads <= 16 ? of(r).toFixed(2) : nothing}</button></td>`; })}</tr>`)}</tbody></table>`; // biome-ignore format: one table
+  }
+}
+define("qkv-what-if-view", WhatIfView);
