@@ -16,6 +16,8 @@ export interface LoadModelOptions extends BuildOptions {
   base?: string | URL | undefined;
   /** Used instead of the global one. */
   fetch?: typeof fetch | undefined;
+  /** Told of a download from the hub: bytes of a file so far. */
+  onDownload?: ((file: string, done: number, total: number | undefined) => void) | undefined;
 }
 
 /** Files that are in memory: how a page or a worker hands a model in. */

@@ -1,0 +1,11 @@
+/** @file A hub id as a model's files. */
+import { openFolder } from "../folder.js";
+import type { ModelFiles } from "../files.js";
+import type { LoadModelOptions } from "../load-model.js";
+import { downloadModel } from "./download.js";
+
+/** Fetches what is not in the cache yet, then opens the snapshot. */
+export async function hubFiles(source: string, { fetch, onDownload }: LoadModelOptions): Promise<ModelFiles> {
+  const { folder } = await downloadModel(source, { fetch, onProgress: onDownload });
+  return openFolder(folder, source);
+}
