@@ -13,7 +13,7 @@ import {
 import { profiled } from "../kernels/profile.js";
 import { OptionError } from "../tensor/index.js";
 import { takeTurns, type Timing } from "./shared/measure.js";
-import { attentionCallOf, type AttentionProblem, flopOf, numbers, operands, owned } from "./shared/problems.js";
+import { attentionCallOf, type AttentionProblem, flopOf, numbers, operands, owned } from "../kernels/problems.js";
 
 interface Options {
   kernels?: boolean;
@@ -155,14 +155,12 @@ async function profileReport(name: string): Promise<Report> {
   const begin = performance.now();
   for (let n = 0; n < PASSES; n++) pass(profile.kernel);
   const whole = (performance.now() - begin) / PASSES;
-  const rows = profile
-    .times()
-    .map((t) => ({
-      ...t,
-      calls: t.calls / PASSES,
-      milliseconds: t.milliseconds / PASSES,
-      share: t.milliseconds / PASSES / whole,
-    }));
+  const rows = profile.times().map((t) => ({
+    ...t,
+    calls: t.calls / PASSES,
+    milliseconds: t.milliseconds / PASSES,
+    share: t.milliseconds / PASSES / whole,
+  }));
   const glue = whole - rows.reduce((sum, r) => sum + r.milliseconds, 0);
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(8);
   const table = rows.map(

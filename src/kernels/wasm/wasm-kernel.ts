@@ -48,6 +48,10 @@ export class WasmKernel extends ReferenceKernel {
   set threads(count: number) {
     this.workspace.pool.threads = count;
   }
+  /** Threads that have started, the calling one among them. */
+  get ready(): number {
+    return this.workspace.pool.ready;
+  }
   /** Ends the worker threads now rather than with the process; the next large operation starts new ones. */
   dispose(): void {
     this.workspace.pool.dispose();
@@ -68,6 +72,10 @@ export class WasmKernel extends ReferenceKernel {
   }
   override get bytesInUse(): number {
     return this.workspace.memory.bytesInUse;
+  }
+  /** Bytes of the kernel's memory, used or free: it grows to the most that was ever needed at once, and stays. */
+  get capacity(): number {
+    return this.workspace.memory.capacity;
   }
   override scope<T>(body: () => T): T {
     return this.workspace.scopes.run(body);

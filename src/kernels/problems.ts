@@ -1,6 +1,7 @@
 /** @file Problems to time: attention calls and matrices of given sizes, filled by a seeded generator. */
-import { type AttentionCall, contiguousHeads, type Kernel } from "../../kernels/index.js";
-import { type Tensor, tensor } from "../../tensor/index.js";
+import type { AttentionCall, Kernel } from "./kernel.js";
+import { contiguousHeads } from "./layout.js";
+import { type Tensor, tensor } from "../tensor/index.js";
 
 /** Numbers in [−1.7, 1.7]: a linear congruential generator, so that every run and every peer sees the same ones. */
 export function numbers(shape: readonly number[], seed: number): Tensor {
