@@ -3,6 +3,7 @@ import type { AttentionKind } from "../../attention/listen.js";
 import type { Model } from "../proto/model.js";
 import { infer } from "../graph/infer.js";
 import { Scope } from "../graph/scope.js";
+import { refuse } from "../wire/refuse.js";
 import { findFused } from "./fused.js";
 import type { Found } from "./found.js";
 import { type Confidence, type Placed, placed, type SiteSource } from "./kinds.js";
@@ -19,6 +20,9 @@ export interface Site {
   ways: Found[];
 }
 
+/** The largest models have some hundred; the limit keeps time and memory bounded for a file made of nothing else. */
+const most = 4096;
+
 /** The attentions of a model, sorted by kind and layer, and its main graph with edges. */
 export function findAttention(model: Model): { sites: Site[]; root: Scope } {
   const root = new Scope(model.graph, model.source.name);
@@ -29,6 +33,8 @@ export function findAttention(model: Model): { sites: Site[]; root: Scope } {
     for (const child of scope.children.values()) search(child);
   };
   search(root);
+  if (found.length > most)
+    refuse(model.source.name, `has ${found.length} attentions`, `split it: at most ${most} can be looked at`);
   return { sites: merged(placed(root, found)), root };
 }
 

@@ -85,7 +85,8 @@ function kindsOf(
     const side = names[i]?.side;
     if (named && side) return side;
     if (read[i]) return asking || (queriesRead && !learned) ? "encoder" : "self";
-    return read.includes(true) || !learned ? "decoder" : "self";
+    // A stack that asks and is called an encoder (a Q-Former's) is one stack with cross-attention.
+    return side !== "encoder" && (read.includes(true) || !learned) ? "decoder" : "self";
   });
 }
 

@@ -31,6 +31,10 @@ export function broadcast(a: Dims, b: Dims): Dims {
   });
 }
 
+/** Axes of which only the number is known. A damaged file may claim any number. */
+const ofRank = (rank: number | undefined): Dims =>
+  rank === undefined || rank > 64 ? undefined : new Array<undefined>(rank).fill(undefined);
+
 const same: Rule = ([x]) => one(typeOf(x), x?.dims, x?.ints);
 const likeFirst: Rule = ([x]) => one(typeOf(x), x?.dims);
 /** Axes from an attribute (before opset 13 or 18) or from an input. */
@@ -78,7 +82,7 @@ const reshape: Rule = ([x, shape], node) => {
   const target = shape?.ints ?? node.attributes.get("shape")?.ints;
   if (!target) {
     const rank = shape?.dims?.[0];
-    return one(typeOf(x), rank === undefined ? undefined : new Array<number | undefined>(rank).fill(undefined));
+    return one(typeOf(x), ofRank(rank));
   }
   const zero = intOf(node, "allowzero", 0) === 0;
   const dims: (number | undefined)[] = target.map((d, i) => (d === 0 && zero ? x?.dims?.[i] : d));
@@ -136,9 +140,7 @@ const concat: Rule = (inputs, node) => {
     return lengths.every((d) => d !== undefined) ? lengths.reduce<number>((n, d) => n + d!, 0) : undefined;
   });
   const ints = rank === 1 && inputs.some((x) => x?.ints);
-  const parts = inputs.map(
-    (x) => x?.ints ?? (x?.dims?.[0] === undefined ? undefined : new Array<undefined>(x.dims[0]).fill(undefined)),
-  );
+  const parts = inputs.map((x) => x?.ints ?? ofRank(x?.dims?.[0]));
   return one(typeOf(first), dims, ints && parts.every((p) => p) ? parts.flatMap((p) => p!) : undefined);
 };
 
@@ -196,7 +198,7 @@ const split: Rule = ([x, sizes], node) => {
 const expand: Rule = ([x, shape]) => {
   if (shape?.ints) return one(typeOf(x), broadcast(x?.dims, shape.ints), undefined);
   const rank = shape?.dims?.[0];
-  return one(typeOf(x), rank === undefined ? undefined : new Array<undefined>(rank).fill(undefined));
+  return one(typeOf(x), ofRank(rank));
 };
 
 const where: Rule = ([c, a, b]) => {
@@ -231,8 +233,7 @@ const constant: Rule = (_, node) => {
 
 const constantOfShape: Rule = ([shape], node) => {
   const value = node.attributes.get("value")?.tensor;
-  const dims =
-    shape?.ints ?? (shape?.dims?.[0] === undefined ? undefined : new Array<undefined>(shape.dims[0]).fill(undefined));
+  const dims = shape?.ints ?? ofRank(shape?.dims?.[0]);
   const n = dims?.length === 1 ? dims[0] : undefined;
   const fill = value?.values?.[0] ?? 0;
   return one(value?.type ?? FLOAT, dims, n !== undefined && n <= 64 ? new Array<number>(n).fill(fill) : undefined);

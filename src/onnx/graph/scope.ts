@@ -38,6 +38,7 @@ export class Scope {
   /** Length of the longest path of nodes that leads to a node, itself included. */
   readonly level = new Map<Node, number>();
   readonly children = new Map<Graph, Scope>();
+  readonly #inputs: ReadonlySet<string>;
   readonly #makers = new Map<string, Node>();
   readonly #users = new Map<string, Node[]>();
 
@@ -45,6 +46,7 @@ export class Scope {
     this.graph = graph;
     this.parent = parent;
     this.owner = owner;
+    this.#inputs = new Set(graph.inputs.map((v) => v.name));
     for (const node of graph.nodes) for (const name of node.outputs) if (name !== "") this.#makers.set(name, node);
     this.order = this.#sorted(file);
     for (const node of this.order) {
@@ -71,7 +73,7 @@ export class Scope {
 
   /** True for this graph's own inputs and constants. */
   holds(name: string): boolean {
-    return this.graph.initializers.has(name) || this.graph.inputs.some((v) => v.name === name);
+    return this.graph.initializers.has(name) || this.#inputs.has(name);
   }
 
   /** Kahn's algorithm; equal nodes keep the order of the file. */
