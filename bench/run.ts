@@ -1,0 +1,34 @@
+/** @file Asks every question in this process: node scripts/bench.mjs [question …] [--threads n] [--seconds n] [--quick] [--out file]. */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import * as backward from "./attention-backward.js";
+import * as forward from "./attention-forward.js";
+import * as decode from "./decode.js";
+import * as matmul from "./matmul.js";
+import { type Answer, ask, print } from "./shared/question.js";
+import * as window from "./window.js";
+
+const questions = { "attention-forward": forward, "attention-backward": backward, window, decode, matmul };
+
+export async function main(argv: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      threads: { type: "string", default: "1" },
+      seconds: { type: "string", default: "3" },
+      out: { type: "string" },
+      quick: { type: "boolean", default: false },
+    },
+  });
+  const answers: Answer[] = [];
+  for (const [name, { cases }] of Object.entries(questions)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    for (const make of cases(Number(values.threads)).slice(0, values.quick ? 2 : undefined)) {
+      const answer = await ask(name, make(), Number(values.seconds));
+      answers.push(answer);
+      console.log(`${print(answer)}\n`);
+      if (values.out) writeFileSync(values.out, `${JSON.stringify(answers, null, 1)}\n`); // after each: a long run may be cut short
+    }
+  }
+}

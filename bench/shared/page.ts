@@ -1,0 +1,45 @@
+/** @file docs/performance.md from measured answers. */
+import type { Answer } from "./question.js";
+
+const intro = `# Performance
+
+Written by \`npm run bench\` from its last run; every number below was measured, on the machine and under the load its table
+names. Contenders of a table take turns in one process (A B C, A B C, …); the figure is the median. "÷ ours" is a
+contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the distance from float64 on
+some rows. A ratio is worth more than a time, and a table taken under load (above the number of processors) is worth little
+of either.
+
+Which kernel runs where: \`portable\` (plain WebAssembly SIMD) everywhere, \`relaxed\` (fused multiply-add) from Node 22 and in
+browsers with relaxed SIMD, \`wide\` (256-bit) from Node 24 when a program asks for it; \`qkv bench --kernels\` says which and
+why. On a processor with 256-bit vectors, 128-bit WebAssembly can reach half of what native code can; \`wide\` lifts that
+limit.
+`;
+
+export function performancePage(answers: readonly Answer[]): string {
+  const groups = new Map<string, Answer[]>();
+  for (const answer of answers) groups.set(answer.question, [...(groups.get(answer.question) ?? []), answer]);
+  const parts = [...groups].map(([question, list]) => [`## ${question}`, ...list.map(table)].join("\n\n"));
+  return `${[intro.trimEnd(), ...parts].join("\n\n")}\n`;
+}
+
+function table({ title, conditions: c, lines, missing }: Answer): string {
+  const rows = lines.map((l) =>
+    [
+      l.name,
+      `${l.median.toFixed(l.median < 10 ? 3 : 1)} ms`,
+      `${l.p90.toFixed(l.p90 < 10 ? 3 : 1)} ms`,
+      l.gflops.toFixed(1),
+      `${l.ratio.toFixed(2)}×`,
+      l.error === null ? "–" : l.error.toExponential(1),
+    ].join(" | "),
+  );
+  const facts = `${title} · ${lines[0]?.runs ?? 0} interleaved runs · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · Node ${c.node} · load ${c.load} · ${c.date}`;
+  return [
+    `**${facts}**`,
+    "",
+    "kernel | median | p90 | GFLOP/s | ÷ ours | max \\|Δ\\|",
+    "--- | ---: | ---: | ---: | ---: | ---:",
+    ...rows,
+    ...(missing.length > 0 ? ["", ...missing.map((m) => `Not measured – ${m}`)] : []),
+  ].join("\n");
+}

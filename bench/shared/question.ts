@@ -1,0 +1,100 @@
+/** @file A question of the benchmarks: contenders that compute the same, and how far each is from float64. */
+import { availableParallelism, cpus, loadavg, release, type as system } from "node:os";
+import { type Contender, type MeasureOptions, takeTurns, type Timing } from "../../src/cli/shared/measure.js";
+
+/** A contender that gives its numbers, to be compared with the exact ones. */
+export interface Entry extends Contender {
+  run(): ArrayLike<number> | Promise<ArrayLike<number>>;
+}
+
+export interface Case {
+  title: string;
+  flop: number;
+  threads: number;
+  /** Ours first; each is opened when the case begins, a peer that cannot be had is named with the reason. */
+  entries: readonly { name: string; open(): Promise<Entry["run"]> | Entry["run"] }[];
+  /** Some of the exact numbers: index → value. */
+  exact?: ReadonlyMap<number, number>;
+  options?: MeasureOptions;
+}
+
+export interface Line extends Timing {
+  gflops: number;
+  /** This one's time ÷ ours: above 1, ours is faster. */
+  ratio: number;
+  error: number | null;
+}
+
+export interface Answer {
+  question: string;
+  title: string;
+  conditions: ReturnType<typeof conditions>;
+  lines: Line[];
+  missing: string[];
+}
+
+export function conditions(threads: number) {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    processors: availableParallelism(),
+    system: `${system()} ${release()}`,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    threads,
+    load: Number(loadavg()[0]!.toFixed(1)),
+    date: new Date().toISOString().slice(0, 16),
+  };
+}
+
+export async function ask(question: string, one: Case, seconds: number): Promise<Answer> {
+  const about = conditions(one.threads);
+  const contenders: Entry[] = [];
+  const missing: string[] = [];
+  for (const { name, open } of one.entries) {
+    try {
+      const run = await open();
+      await run();
+      contenders.push({ name, run });
+    } catch (error) {
+      missing.push(
+        `${name}: ${String((error as Error).message)
+          .split("\n")[0]!
+          .slice(0, 160)}`,
+      );
+    }
+  }
+  const timings = await takeTurns(contenders, { seconds, ...one.options });
+  const lines: Line[] = [];
+  for (const [n, timing] of timings.entries()) {
+    const got = await contenders[n]!.run();
+    let error: number | null = one.exact ? 0 : null;
+    for (const [at, want] of one.exact ?? []) error = Math.max(error!, Math.abs(got[at]! - want));
+    lines.push({ ...timing, gflops: one.flop / timing.median / 1e6, ratio: timing.median / timings[0]!.median, error });
+  }
+  return { question, title: one.title, conditions: about, lines, missing };
+}
+
+const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`;
+
+/** The answer as lines of text, conditions first. */
+export function print({ title, conditions: c, lines, missing }: Answer): string {
+  const runs = lines[0]?.runs ?? 0;
+  const head = `${title} · ${runs} interleaved runs · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, Node ${c.node}, load ${c.load}`;
+  const row = (cells: string[]): string =>
+    cells.map((cell, n) => (n === 0 ? cell.padEnd(30) : cell.padStart(13))).join("");
+  return [
+    head,
+    row(["kernel", "median", "p90", "GFLOP/s", "÷ ours", "max |Δ|"]),
+    ...lines.map((l) =>
+      row([
+        l.name,
+        ms(l.median),
+        ms(l.p90),
+        l.gflops.toFixed(1),
+        `${l.ratio.toFixed(2)}×`,
+        l.error === null ? "–" : l.error.toExponential(1),
+      ]),
+    ),
+    ...missing.map((m) => `not here – ${m}`),
+  ].join("\n");
+}
