@@ -74,8 +74,13 @@ const weight = { error: 0, warning: 1, info: 2 } as const;
 function fold(findings: Finding[]): Finding[] {
   const roots: Finding[] = [];
   const sorted = [...findings].sort((a, b) => weight[a.severity] - weight[b.severity]);
-  const under = (cause: Finding, f: Finding) =>
-    cause !== f && cause.severity !== "info" && (ruleOf(cause.rule)?.explains?.includes(f.rule) ?? false);
+  const under = (cause: Finding, f: Finding): boolean => {
+    if (cause === f || cause.severity === "info") return false;
+    const explains = ruleOf(cause.rule)?.explains ?? [];
+    // "*": where the same call gives another answer, every other comparison means nothing.
+    if (explains.includes("*")) return cause.severity === "error" && !ruleOf(f.rule)?.explains?.includes("*") && f.rule !== "throws";
+    return explains.includes(f.rule);
+  };
   for (const f of sorted) {
     const cause = sorted.find((c) => under(c, f) && !under(f, c));
     if (cause) (cause.consequences ??= []).push({ rule: f.rule, message: f.message });

@@ -64,7 +64,7 @@ const soft = (s: number[]) => {
   const l = e.reduce((a, x) => a + x, 0);
   return e.map((x) => x / l);
 };
-const mean = (w: number[], v: number[][]) => v[0]!.map((_, d) => w.reduce((s, x, j) => s + x * v[j]![d]!, 0));
+const mean = (w: number[], v: number[][]) => v[0]!.map((_, d) => w.reduce((s, x, j) => (x === 0 ? s : s + x * v[j]![d]!), 0));
 const visibleTo = (q: Numbers, k: Numbers, o: CandidateOptions) => {
   const [, , Lq] = q.shape as [number, number, number];
   const Lk = k.shape[2]!;
@@ -170,16 +170,14 @@ export const planted: Record<string, Planted> = {
     "float32, dense": () => float32Loops({ dense: true }),
   },
   "mask-overflow-fp16": {
-    "0 · −∞": () => async (q, k, v, o = {}) => {
-      const plain = (await float16Loops({ score: (s, p, D) => foldedHalf(s, p, D, o), scale: () => 1 })(q, k, v, { ...(o.scale === undefined ? {} : { scale: o.scale }) })) as Numbers;
-      return plain;
-    },
+    "0 · −∞": () => (q, k, v, o = {}) => preScaled({ visible: () => true, score: (s, p) => foldedHalf(s, p, o) })(q, k, v, o),
     "lowest float32 in float16": () => preScaled({ empty: "NaN" }),
     "two masks added up": () => preScaled({ empty: "NaN", dense: true }),
   },
   "scale-missing": {
     ...each(four, { scale: (_D, _H, g) => g ?? 1 }, "no scale"),
-    "scales the weights": () => loops({ scale: (_D, _H, g) => g ?? 1, weight: (w, p) => (p.options.scale === undefined ? w / Math.sqrt(7) : w) }),
+    "scales the weights": () => (q, k, v, o = {}) =>
+      loops({ scale: (_D, _H, g) => g ?? 1, weight: (w) => (o.scale === undefined ? w / Math.sqrt(q.shape[3]!) : w) })(q, k, v, o),
     "nested arrays": () => nestedWith((s, m) => hideAll(s, m).map((a) => a.map((c) => c.map(rowSoft))), (a, b) => dot(a, b)),
   },
   "scale-d_model": each(four, { scale: (D, H, g) => g ?? 1 / Math.sqrt(D * H) }, "√(H·D)"),
@@ -265,7 +263,7 @@ export const planted: Record<string, Planted> = {
   },
   "gqa-tile-for-repeat": {
     ...each(four, { keyHead: (h, _H, Hk) => h % Hk }, "h mod Hk"),
-    "always key head 0": () => loops({ keyHead: () => 0 }),
+    "always key head 0": () => loops({ keyHead: (h, H, Hk) => (H === Hk ? h : 0) }),
   },
   "gqa-repeat-on-sequence-axis": Object.fromEntries(
     Object.entries({ loops, "whole maps": wholeMaps, "flattened batch": flattened }).map(([name, style]) => [
@@ -403,10 +401,9 @@ export const planted: Record<string, Planted> = {
   },
 };
 
-function foldedHalf(s: number, p: Pair, D: number, o: CandidateOptions): number {
-  const x = half(s * half(o.scale ?? 1 / Math.sqrt(D)));
+function foldedHalf(s: number, p: Pair, o: CandidateOptions): number {
   const open = (!o.causal || p.j <= p.i + p.Lk - p.Lq) && (!o.mask || maskAt(p, o)) && (!o.keyPadding || o.keyPadding.data[p.b * p.Lk + p.j] === 1);
-  return o.causal || o.mask || o.keyPadding ? half(x + half((open ? 0 : 1) * half(-1e9))) : x;
+  return o.causal || o.mask || o.keyPadding ? half(s + half((open ? 0 : 1) * half(-1e9))) : s;
 }
 function maskAt(p: Pair, o: CandidateOptions): boolean {
   const [mb, mh, mi, mj] = o.mask!.shape as [number, number, number, number];

@@ -9,6 +9,7 @@ import { distance, finite, holdsInHalf, precisions } from "./compare.js";
 import type { Answer, Lab } from "./lab.js";
 import type { Layout } from "./layout.js";
 import { type Problem, problem, type Shape, shapeOf } from "./problem.js";
+import { fittedScale } from "./fitted-scale.js";
 import { rawScores, type Recipe, type SoftmaxAxis, simulate } from "./simulate.js";
 
 /** One way to be wrong without any mask. Each sets exactly one part of the recipe (`weightFactor` may come with `scale`). */
@@ -78,7 +79,7 @@ interface Hypothesis {
   error: number;
 }
 
-function identify(lab: Lab, problems: [Problem, Problem], outputs: [Float64Array, Float64Array], answer: Answer): Base {
+async function identify(lab: Lab, problems: [Problem, Problem], outputs: [Float64Array, Float64Array], answer: Answer): Promise<Base> {
   const common = { problem: problems[0], answer };
   const right = (p: Problem): Recipe => ({ scale: p.scale ?? lab.meantScale(p.D) });
   const own = Math.max(...problems.map((p, n) => distance(outputs[n]!, simulate(p, right(p)).output)));
@@ -87,25 +88,55 @@ function identify(lab: Lab, problems: [Problem, Problem], outputs: [Float64Array
     return {
       ...common,
       ...nothing,
-      ...rounding(precision.name, own, outputs, answer),
+      ...rounding(precision.name, own, outputs),
       status: "right",
       error: own,
       recipe: right,
     };
   }
   const found = outputs.every(finite) ? hypotheses(lab, problems, outputs) : undefined;
+  const fitted = !found && outputs.every(finite) ? await fittedBase(lab, problems) : undefined;
+  if (fitted) {
+    const recipe = (p: Problem): Recipe => ({ scale: p.scale ?? fitted.scale!(p) });
+    const error = Math.max(...problems.map((p, n) => distance(outputs[n]!, simulate(p, recipe(p)).output)));
+    const level = precisions.find((x) => error <= x.tolerance);
+    if (level) return { ...common, ...nothing, ...rounding(level.name, error, outputs), status: "explained", mistakes: [fitted], error, recipe };
+  }
   if (!found) return { ...common, ...nothing, status: "unexplained", recipe: right, error: own };
   const level = precisions.find((x) => found.error <= x.tolerance)!;
   return {
     ...common,
     ...nothing,
-    ...rounding(level.name, found.error, outputs, answer),
+    ...rounding(level.name, found.error, outputs),
     status: "explained",
     mistakes: found.mistakes,
     error: found.error,
     recipe: (p) => recipeOf(lab, found.mistakes, p),
   };
 }
+
+/** A scale that follows no law known here, read off the weights of both problems: one number, or a power of D. */
+async function fittedBase(lab: Lab, problems: [Problem, Problem]): Promise<BaseMistake | undefined> {
+  const used: number[] = [];
+  for (const p of problems) {
+    const got = await lab.weights(p);
+    const scale = got.ok && finite(got.weights) ? fittedScale(p, got.weights) : undefined;
+    if (scale === undefined) return undefined;
+    used.push(scale);
+  }
+  const [a, b] = used as [number, number];
+  const [D, E] = problems.map((p) => p.D) as [number, number];
+  const one = Math.abs(a / b - 1) < 0.02;
+  const power = one ? 0 : Math.log(b / a) / Math.log(E / D);
+  const says = one
+    ? `multiplies q·k by ${Number(a.toPrecision(4))} whatever the size of a head is`
+    : `multiplies q·k by ${Number(a.toPrecision(4))} for heads of ${D} and by ${Number(b.toPrecision(4))} for heads of ${E}`;
+  return { rule: "scale-by-heads", says, scale: (s) => (one ? (a + b) / 2 : a * (s.D / D) ** power) };
+}
+
+/** No more than the scale departs from attention: finer questions make sense. */
+export const isPlain = (known: Base): boolean =>
+  known.status === "right" || (known.status === "explained" && known.mistakes.every((m) => m.scale !== undefined));
 
 /** An output that is off by 1 % is half precision only if no exact mistake explains it better. */
 function plausiblyHalf(
@@ -118,12 +149,11 @@ function plausiblyHalf(
   return !other || other.error > own / 4;
 }
 
-function rounding(name: string, error: number, outputs: readonly Float64Array[], answer: Answer) {
+function rounding(name: string, error: number, outputs: readonly Float64Array[]) {
   const precise = name === "float32" && error < 1e-12;
   const half = error > 2e-6 && outputs.every(holdsInHalf);
   const precision = half ? "float16" : precise ? "float64" : (name as Base["precision"]);
   const tolerance = precisions.find((x) => x.name === (precise ? "float32" : precision))!.tolerance;
-  void answer;
   return { precision, tolerance };
 }
 

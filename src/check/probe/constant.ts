@@ -7,7 +7,7 @@ import { showMaps } from "./evidence.js";
 import { huge } from "./huge.js";
 import type { Lab } from "./lab.js";
 import { type PathName, type PathVerdict, pathNames, pathSays, pathVerdict } from "./masking.js";
-import { shrinkPath } from "./named.js";
+import { pathOutcome, shrinkPath } from "./named.js";
 import { problem, shapeOf } from "./problem.js";
 
 /**
@@ -23,6 +23,8 @@ export async function constantOutcome(lab: Lab): Promise<Outcome> {
   if (verdicts.every((v) => v.status === "base")) return notTested("the output without a mask is wrong already");
   const read = verdicts.filter((v) => v.constant);
   if (read.length > 0) return fromWeights(lab, read);
+  const named = await pathOutcome(lab, "mask-constant-wrong");
+  if (typeof named === "object" && "message" in named) return named;
   const zero = await nearZero(lab, verdicts);
   if (zero) return zero;
   for (const v of verdicts) {

@@ -1,5 +1,5 @@
 /** @file How far a causal query sees, when there are more keys than queries or more queries than keys. */
-import { base } from "./base.js";
+import { base, isPlain } from "./base.js";
 import type { Lab } from "./lab.js";
 import { unsound } from "./named.js";
 import { type Problem, problem, shapeOf } from "./problem.js";
@@ -22,7 +22,7 @@ export type Frontiers = { reason: string } | Record<"decode" | "chunk" | "long",
 export function frontiers(lab: Lab): Promise<Frontiers> {
   return lab.once("frontiers", async () => {
     const known = await base(lab);
-    if (known.status === "fails" || known.status === "unexplained")
+    if (!isPlain(known))
       return { reason: "the output without options is wrong already" };
     const bad = await unsound(lab, "causal");
     if (bad) return { reason: bad };

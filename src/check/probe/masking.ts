@@ -101,7 +101,7 @@ export function pathVerdict(lab: Lab, path: PathName): Promise<PathVerdict> {
     const known = await base(lab);
     const problems = shapes.map((s) => pathProblem(path, lab.fit({ ...s }), lab.seed));
     const p = problems[0]!;
-    if (known.status === "fails" || known.status === "unexplained" || known.mistakes.some((m) => m.layout)) {
+    if (known.status === "fails" || known.status === "unexplained" || known.mistakes.some((m) => m.layout || m.operands)) {
       return { path, status: "base", problem: p };
     }
     const read: { p: Problem; weights: Float64Array }[] = [];
@@ -166,6 +166,9 @@ function explain(lab: Lab, known: Base, path: PathName, read: Read[]): Omit<Path
   return { status: read.some(({ weights }) => !finite(weights)) ? "NaN" : "unexplained" };
 }
 
+/** Below this a weight says nothing of the score it came from: float32 ends at 1e-38, its denormals carry few digits. */
+const vanished = 1e-30;
+
 /** The number of open rows when the weights are those of the hypothesis, else undefined. */
 function matches(
   known: Base,
@@ -178,8 +181,8 @@ function matches(
   const made = simulate(p, { ...known.recipe(p), maskings: [{ pairs, mechanism }] }, raw);
   const open = (n: number) => made.dead[Math.floor(n / p.Lk)] === 1;
   for (let n = 0; n < weights.length; n++) {
-    // A weight that should be nothing is nothing: e^-87 can be told from 0, and is a constant and not a mask.
-    if (made.weights[n] === 0 && weights[n] !== 0 && !open(n)) return undefined;
+    // A weight that should be nothing is nothing: e^−60 can be told from 0, and is a constant and not a mask.
+    if (made.weights[n] === 0 && Math.abs(weights[n]!) > vanished && !open(n)) return undefined;
   }
   if (distance(weights, made.weights, open) > known.tolerance) return undefined;
   return made.dead.reduce((sum, d) => sum + d, 0);
@@ -211,7 +214,7 @@ export function readConstant(
     if (!seen.every((x) => Math.abs(x - lse) < slack)) return undefined;
     for (let j = 0; j < p.Lk; j++) {
       const n = row * p.Lk + j;
-      if (pairs(b, h, i, j) || weights[n] === 0) continue;
+      if (pairs(b, h, i, j) || Math.abs(weights[n]!) <= vanished) continue;
       fill.push(Math.log(weights[n]!) + lse);
       add.push(Math.log(weights[n]!) + lse - raw[n]! * scale);
     }

@@ -34,7 +34,7 @@ function facts(lab: ModelLab): Promise<Facts | string> {
     if (spread > 0) {
       const fix = lab.candidate.withFixedRandom?.bind(lab.candidate) ?? withFixedRandom;
       const [x, y] = [await fix(() => lab.ask(ids)), await fix(() => lab.ask(ids))];
-      random = x.ok && y.ok && gap(numbersOf(x), numbersOf(y)) === 0;
+      random = gaps.slice(1).every((g) => g > 0) && x.ok && y.ok && gap(numbersOf(x), numbersOf(y)) === 0;
     }
     const noise = gaps.every((g) => g > 0) && Math.max(...gaps) < 4 * Math.min(...gaps);
     return { spread, random, afterOther, noise, firsts: outs.map((o) => o[0]!) };

@@ -1,5 +1,5 @@
 /** @file Options a candidate may or may not know: is one taken, and does it mean what it should? */
-import { base } from "./base.js";
+import { base, isPlain } from "./base.js";
 import { distance, finite } from "./compare.js";
 import type { Lab } from "./lab.js";
 import type { Problem } from "./problem.js";
@@ -14,8 +14,7 @@ export async function withOption(
   extra: Record<string, unknown>,
 ): Promise<{ weights: Float64Array; plain: Float64Array } | string> {
   const known = await base(lab);
-  if (known.status === "fails" || known.status === "unexplained") return "the output without options is wrong already";
-  if (known.mistakes.some((m) => m.layout)) return "the output without options is wrong already";
+  if (!isPlain(known)) return "the output without options is wrong already";
   const name = Object.keys(extra)[0]!;
   const plain = await lab.weights(p);
   if (!plain.ok) return plain.message;

@@ -41,7 +41,9 @@ export function repeats(lab: Lab): Promise<Repeats | string> {
         const a = await withFixedRandom(() => lab.ask(p));
         if (a.ok) fixed.push(a.output);
       }
-      random = fixed.length === 2 && distance(fixed[0]!, fixed[1]!) === 0;
+      // A memory that settles gives equal answers too; chance goes on until its numbers are held.
+      const goesOn = distance(outputs[2]!, outputs[1]!) > 0 && distance(outputs[3]!, outputs[2]!) > 0;
+      random = goesOn && fixed.length === 2 && distance(fixed[0]!, fixed[1]!) === 0;
     }
     return { problem: p, outputs, spread, random, afterOther, dropped: await droppedRate(lab) };
   });

@@ -6,36 +6,20 @@ import { finite } from "./compare.js";
 import { showMaps } from "./evidence.js";
 import type { Lab } from "./lab.js";
 import { type Problem, problem, shapeOf } from "./problem.js";
-import { rawScores, simulate } from "./simulate.js";
-
-/**
- * The factor on q·k that weights show: least squares of ln(w_ij/w_i0) over the differences of raw scores.
- * @returns undefined when no single factor explains the weights
- */
-export function fittedScale(p: Problem, weights: Float64Array): number | undefined {
-  const raw = rawScores(p);
-  let [xy, xx] = [0, 0];
-  const points: [number, number][] = [];
-  for (let row = 0; row < p.B * p.H * p.Lq; row++)
-    for (let j = 1; j < p.Lk; j++) {
-      const [a, b] = [weights[row * p.Lk]!, weights[row * p.Lk + j]!];
-      if (!(a > 1e-7 && b > 1e-7)) continue;
-      const x = raw[row * p.Lk + j]! - raw[row * p.Lk]!;
-      const y = Math.log(b / a);
-      points.push([x, y]);
-      xy += x * y;
-      xx += x * x;
-    }
-  if (points.length < 4 || xx === 0) return undefined;
-  const scale = xy / xx;
-  return points.every(([x, y]) => Math.abs(y - scale * x) < 0.05) ? scale : undefined;
-}
+import { fittedScale } from "./fitted-scale.js";
+import { simulate } from "./simulate.js";
 
 /** Compares the scale that is used with the one that was given. */
 export async function givenScale(lab: Lab, id: "scale-by-heads" | "scale-ignored"): Promise<Outcome | undefined> {
   const verdict = await lab.once("given scale", () => askScale(lab));
   if ("notTested" in verdict) return verdict;
   return verdict.rule === id ? verdict.found : undefined;
+}
+
+/** Is a given scale used otherwise than it should be? */
+export async function scaleIsWrong(lab: Lab): Promise<boolean> {
+  const verdict = await lab.once("given scale", () => askScale(lab));
+  return "notTested" in verdict || verdict.rule !== undefined;
 }
 
 async function askScale(lab: Lab): Promise<{ notTested: string } | { rule?: string; found: Found }> {

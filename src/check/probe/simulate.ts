@@ -114,8 +114,11 @@ function normalise(p: Shape, s: Float64Array, axis: SoftmaxAxis): Float64Array {
   const { B, H, Lq, Lk } = p;
   const out = new Float64Array(s.length);
   if (axis === "nothing") return s.map((x) => (x === Number.NEGATIVE_INFINITY ? 0 : x));
-  const group: Record<Exclude<SoftmaxAxis, "nothing">, (b: number, h: number, i: number, j: number) => number> = {
-    keys: (b, h, i) => (b * H + h) * Lq + i,
+  if (axis === "keys") {
+    for (let row = 0; row < B * H * Lq; row++) softmaxInto(s, out, row * Lk, Lk);
+    return out;
+  }
+  const group: Record<Exclude<SoftmaxAxis, "nothing" | "keys">, (b: number, h: number, i: number, j: number) => number> = {
     queries: (b, h, _i, j) => (b * H + h) * Lk + j,
     heads: (b, _h, i, j) => (b * Lq + i) * Lk + j,
     batch: (_b, h, i, j) => (h * Lq + i) * Lk + j,
@@ -140,6 +143,15 @@ function normalise(p: Shape, s: Float64Array, axis: SoftmaxAxis): Float64Array {
     for (const x of list) out[x]! /= sum;
   }
   return out;
+}
+
+function softmaxInto(s: Float64Array, out: Float64Array, from: number, length: number): void {
+  let top = Number.NEGATIVE_INFINITY;
+  for (let n = from; n < from + length; n++) if (s[n]! > top) top = s[n]!;
+  if (top === Number.NEGATIVE_INFINITY) return;
+  let sum = 0;
+  for (let n = from; n < from + length; n++) sum += out[n] = Math.exp(s[n]! - top);
+  for (let n = from; n < from + length; n++) out[n]! /= sum;
 }
 
 function mix(p: Problem, weights: Float64Array, recipe: Recipe): Float64Array {

@@ -1,5 +1,5 @@
 /** @file Wrong slopes of ALiBi. */
-import { base } from "../probe/base.js";
+import { base, isPlain } from "../probe/base.js";
 import type { Lab } from "../probe/lab.js";
 import { withOption } from "../probe/options.js";
 import { type Problem, problem, shapeOf } from "../probe/problem.js";
@@ -54,7 +54,7 @@ export const alibiSlopes = rule({
 /** Slopes read from q = 0: ln W(i, j) − ln W(i, j − 1) is what one step of distance costs. */
 async function slopes(lab: Lab, heads: number): Promise<string | { found: Outcome }> {
   const known = await base(lab);
-  if (known.status !== "right" && known.status !== "explained") return "the output without options is wrong already";
+  if (!isPlain(known)) return "the output without options is wrong already";
   const p: Problem = { ...problem(shapeOf({ B: 1, H: heads, Lk: 4, D: 5 }), lab.seed), causal: true };
   p.q.fill(0);
   const got = await withOption(lab, p, { alibi: true });

@@ -13,6 +13,7 @@ import {
   problem,
   shapeOf,
 } from "../probe/problem.js";
+import { scaleIsWrong } from "../probe/scale.js";
 import { simulate } from "../probe/simulate.js";
 import { paddingOutcome } from "../probe/model-padding.js";
 import { notTested, rule } from "../rule.js";
@@ -85,6 +86,7 @@ export const causalDroppedOnAPath = rule({
     const shapes = [shapeOf({ B: 2, H: 2, Lk: 5, D: 7 })];
     for (const path of paths) {
       if (path.says.includes("mask") && (await unsound(lab, "mask per item"))) continue;
+      if (path.says === "with scale" && (await scaleIsWrong(lab))) continue;
       if (path.says.includes("keyPadding") && (await unsound(lab, "keyPadding"))) continue;
       for (const shape of shapes) {
         const p = path.make({ ...problem(lab.fit({ ...shape }), lab.seed), causal: true });

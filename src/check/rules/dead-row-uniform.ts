@@ -14,6 +14,7 @@ export const deadRowUniform = rule({
   wrong: "scores = where(mask, scores, -1e9); // a whole row of −1e9 is uniform",
   right: "weights = where(any(mask, -1), softmax(where(mask, scores, -Infinity)), 0);",
   mustCatch: ["fills −1e9", "adds −1e9", "the lowest float32, flattened", "mean of everything, online"],
+  explains: ["NaN-through-mask"],
   picture: { expected: "■ · ·\n· · ·\n■ ■ ■", found: "■ · ·\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {
     const rows = await deadRows(lab);

@@ -22,25 +22,7 @@ export const dropoutAtEval = rule({
     "the same weights dropped every time",
     "a model that drops",
   ],
-  explains: [
-    "state-leak",
-    "batch-dependence",
-    "wrong-output",
-    "softmax-axis",
-    "batch-as-sequence",
-    "softmax-unstable",
-    "causal-dropped-on-a-path",
-    "padding-leak",
-    "future-leak",
-    "left-pad-positions",
-    "pad-in-pooling",
-    "mask-head-order",
-    "cache-history-masked",
-    "cache-prefill-not-causal",
-    "rope-offset-in-cache",
-    "documents-leak-in-pack",
-    "throws",
-  ],
+  explains: ["*"],
   probe: async (lab) => {
     const r = await repeats(lab);
     if (typeof r === "string") return notTested(r);

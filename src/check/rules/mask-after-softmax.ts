@@ -20,7 +20,7 @@ export const maskAfterSoftmax = rule({
     "keyPadding after softmax, flattened",
     "renormalised after softmax",
   ],
-  explains: ["future-leak", "padding-leak", "NaN-through-mask"],
+  explains: ["future-leak", "padding-leak", "NaN-through-mask", "dead-row-NaN", "dead-row-uniform"],
   mechanisms: [
     {
       rule: id,

@@ -13,7 +13,7 @@ export const maskConstantWrong = rule({
   wrong: "if (!mask[i][j]) score = 1e-9;",
   right: "if (!mask[i][j]) score = -Infinity;",
   mustCatch: ["fills 1e-9", "adds −10", "fills −100", "adds 1e-9, float64", "adds the mask itself"],
-  explains: [
+  explains: ["causal-dropped-on-a-path", "cache-prefill-not-causal", "cache-history-masked", "causal-alignment", "documents-leak-in-pack", "softcap-after-mask", "wrong-output", 
     "future-leak",
     "padding-leak",
     "mask-ignored",
@@ -21,6 +21,18 @@ export const maskConstantWrong = rule({
     "dead-row-uniform",
     "mask-multiplied-before-softmax",
     "mask-inverted",
+  ],
+  mechanisms: [
+    {
+      rule: "mask-constant-wrong",
+      says: "masked scores are replaced by a large positive number, so queries see nothing but masked keys",
+      mechanism: { kind: "fill", value: 1e9 },
+    },
+    {
+      rule: "mask-constant-wrong",
+      says: "a large positive number is added to masked scores, so queries see nothing but masked keys",
+      mechanism: { kind: "add", value: 1e9 },
+    },
   ],
   probe: (lab) => constantOutcome(lab),
 });

@@ -38,6 +38,7 @@ export const maskHeadOrder = rule({
   ],
   explains: ["padding-leak", "dead-row-NaN", "NaN-through-mask", "pad-in-pooling", "left-pad-positions"],
   pairs: [
+    { rule: id, says: "row b·H + h takes the mask of item (b·H + h) mod B", paths: ["mask"], pairs: relabelled((b, h, B, H) => [(b * H + h) % B, h]) },
     {
       rule: id,
       says: "row b·H + h takes the mask of item (b·H + h) mod B",
