@@ -28,7 +28,7 @@ export interface Tiny {
   pool?(states: number[][], mask: number[]): number[];
   ropeK?: "half" | "interleaved";
   stepPosition?(past: number, t: number): number;
-  stepVisible?(i: number, j: number, past: number): boolean;
+  stepVisible?(i: number, j: number, past: number, count: number): boolean;
   stepBias?: boolean;
   documents?: "mask" | "positions" | "both" | "neither";
   sameLength?: boolean;
@@ -132,7 +132,7 @@ export function tiny(o: Tiny = {}): CandidateModel {
                   const distance = o.stepBias && before ? j : absolute - j;
                   s += o.positions === "alibi" ? -0.3 * (h + 1) * Math.abs(distance) : bias[h]![distance + 100]!;
                 }
-                const causal = !(o.causal ?? true) || (before && o.stepVisible ? o.stepVisible(i, j, n) : j <= absolute);
+                const causal = !(o.causal ?? true) || (before && o.stepVisible ? o.stepVisible(i, j, n, rows.length) : j <= absolute);
                 const rule = o.sees ? o.sees(absolute, j) && full[b]![j] !== 0 : o.visible ? o.visible(absolute, j, full[b]!, b, h, full) : causal && full[b]![j] !== 0;
                 const seen = (o.mixBatch ? true : rule) && (!documents || o.documents === "positions" || o.documents === "neither" || documents[b]![i] === documents[b]![j]);
                 return seen ? s : o.multiply ? 0 : Number.NEGATIVE_INFINITY;
@@ -153,10 +153,10 @@ export function tiny(o: Tiny = {}): CandidateModel {
         });
       });
       if (o.memory) {
-        x = x.map((rows) => rows.map((y) => y.map((z) => z + 0.01 * remembered)));
+        x = x.map((rows) => rows.map((y) => y.map((z, d) => (d === 0 ? z + 0.01 * remembered : z))));
         remembered = ids[0]![0]!;
       }
-      if (o.noise) x = x.map((rows) => rows.map((y) => y.map((z) => z * (1 + o.noise!(ids.length)))));
+      if (o.noise) x = x.map((rows) => rows.map((y) => y.map((z, d) => (d === 0 ? z + o.noise!(ids.length) : z))));
       const states = x.map((rows) => rows.map(norm));
       const [B, L] = [ids.length, ids[0]!.length];
       if (o.output === "pooled") {
@@ -190,7 +190,7 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   },
   "mask-on-query-axis": {
     "encoder masks rows": () => tiny({ causal: false, visible: (i, _j, m) => m[i] === 1 }),
-    "empty rows uniform": () => tiny({ causal: false, layers: 1, empty: "mean", visible: (i, _j, m) => m[i] === 1 }),
+    "empty rows uniform": () => tiny({ causal: false, layers: 1, positions: "none", empty: "mean", visible: (i, _j, m) => m[i] === 1 }),
     "decoder masks rows": () => tiny({ positions: "rope", visible: (i, j, m) => j <= i && m[i] === 1 }),
   },
   "padding-leak": {
@@ -230,7 +230,7 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   "cache-prefill-not-causal": { "no mask with a cache": () => tiny({ cache: true, stepVisible: () => true }), rope: () => tiny({ cache: true, positions: "rope", stepVisible: () => true }) },
   "cache-history-masked": {
     "tril(0)": () => tiny({ cache: true, stepVisible: (i, j) => j <= i }),
-    "but for one token": () => tiny({ cache: true, stepVisible: (i, j, n) => (i === 0 && j <= n) || (i > 0 && j >= n - 1 && j <= n + i) }),
+    "but for one token": () => tiny({ cache: true, stepVisible: (i, j, _n, count) => count === 1 || j <= i }),
   },
   "rope-offset-in-cache": {
     "learned restart": () => tiny({ cache: true, stepPosition: (_n, t) => t }),

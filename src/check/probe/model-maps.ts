@@ -38,6 +38,19 @@ export function plainMap(lab: ModelLab): Promise<Dependence | string> {
   });
 }
 
+/** The verdict over texts of seven and of five tokens. */
+function plainVerdict(lab: ModelLab, map: Dependence): Promise<Verdict> {
+  return lab.once("plain verdict", async () => {
+    const ids = lab.ids(5, 12);
+    const short = await dependence(
+      lab,
+      ids,
+      ids.map(() => 1),
+    );
+    return readMaps(typeof short === "string" ? [map.moves] : [map.moves, short.moves], lab.config);
+  });
+}
+
 export type Verdict =
   | { name: "right" | "window" }
   | { name: "future-leak" | "causal-reversed" | "causal-off-by-one" | "heads-split-without-transpose" | "heads-merged-without-transpose" | "narrow"; says: string };
@@ -49,37 +62,44 @@ const closure = (m: boolean[][], n: number): boolean[][] => {
 };
 const equal = (a: boolean[][], b: boolean[][]) => a.every((row, i) => row.every((x, j) => x === b[i]![j]));
 
-/** What a map of dependence says about a model's attention. */
-export function readMap(moves: boolean[][], config: ModelLab["config"]): Verdict {
+/** What maps of dependence, of texts of different lengths, say about a model's attention. */
+export function readMaps(maps: boolean[][][], config: ModelLab["config"]): Verdict {
+  const moves = maps[0]!;
   const L = moves.length;
   const causal = Boolean(config.causal);
-  const make = (f: (i: number, j: number) => boolean) => moves.map((row, i) => row.map((_, j) => f(i, j)));
-  const expected = make((i, j) => !causal || j <= i);
-  if (equal(moves, expected)) return { name: "right" };
-  const layers = config.layers ? [config.layers] : [1, 2, 3, 4];
-  const band = make((i, j) => moves[i]![j]! && (!causal || j <= i));
-  const isBand = equal(moves, band) && moves.every((row, i) => row.every((x, j) => x === moves[L - 1]![L - 1 - (i - j)] || i < j));
-  if (causal && isBand && config.slidingWindow) return { name: "window" };
-  if (causal && equal(moves, make((i, j) => j >= i))) return { name: "causal-reversed", says: "an output moves with its own and later tokens and not with earlier ones" };
-  for (const heads of config.heads ? [config.heads] : [2, 3, 4, 6, 8, 12, 16])
-    for (const n of layers)
+  const is = (f: (i: number, j: number) => boolean) => maps.every((m) => equal(m, m.map((row, i) => row.map((_, j) => f(i, j)))));
+  if (is((i, j) => !causal || j <= i)) return { name: "right" };
+  if (causal && config.slidingWindow && moves.every((row, i) => row.every((x, j) => !x || j <= i))) return { name: "window" };
+  if (causal && is((i, j) => j >= i)) {
+    return { name: "causal-reversed", says: "an output moves with its own and later tokens and not with earlier ones" };
+  }
+  if (causal)
+    for (const n of [1, 2, 3, 4])
+      if (n < L - 1 && is((i, j) => j <= i + n)) {
+        const says = n === 1 ? "output i moves with token i + 1, the next one" : `output i moves with tokens to i + ${n}, one more with each layer`;
+        return { name: "causal-off-by-one", says };
+      }
+  const heads = is(() => true) ? undefined : reshaped(maps, config);
+  if (heads) return heads;
+  const future = moves.findIndex((row, i) => row.some((x, j) => x && j > i));
+  if (causal && future >= 0) {
+    const j = moves[future]!.findIndex((x, c) => x && c > future);
+    return { name: "future-leak", says: `output ${future} moves with token ${j}, which comes later` };
+  }
+  return { name: "narrow", says: "some outputs do not move with tokens they should see" };
+}
+
+/** The pattern that a reshape in place of a transpose makes, for some number of heads and layers. */
+function reshaped(maps: boolean[][][], config: ModelLab["config"]): Verdict | undefined {
+  const causal = Boolean(config.causal);
+  for (const n of config.layers ? [config.layers] : [1, 2, 3, 4])
+    for (const heads of config.heads ? [config.heads] : [2, 3, 4, 6, 8, 12, 16])
       for (const kind of ["split", "both", "merge"] as const) {
-        const predicted = closure(misheaded(L, heads, causal, kind), n);
-        if (!equal(moves, predicted)) continue;
+        if (!maps.every((m) => equal(m, closure(misheaded(m.length, heads, causal, kind), n)))) continue;
         const name = kind === "merge" ? "heads-merged-without-transpose" : "heads-split-without-transpose";
         return { name, says: `outputs move with just the tokens that a reshape without transpose brings together, with ${heads} heads` };
       }
-  if (causal)
-    for (const n of [1, 2, 3, 4])
-      if (n < L - 1 && equal(moves, make((i, j) => j <= i + n)))
-        return { name: "causal-off-by-one", says: n === 1 ? "output i moves with token i + 1, the next one" : `output i moves with tokens to i + ${n}, one more with each layer` };
-  const future = moves.some((row, i) => row.some((x, j) => x && j > i));
-  if (causal && future) {
-    const i = moves.findIndex((row, r) => row.some((x, j) => x && j > r));
-    const j = moves[i]!.findIndex((x, c) => x && c > i);
-    return { name: "future-leak", says: `output ${i} moves with token ${j}, which comes later` };
-  }
-  return { name: "narrow", says: "some outputs do not move with tokens they should see" };
+  return undefined;
 }
 
 /** Dependence in one layer with a residual when heads are split or merged by a reshape alone. */
@@ -114,7 +134,7 @@ export function mapFinding(lab: ModelLab, d: Dependence, says: string, expected:
 export async function mapOutcome(lab: ModelLab, name: string): Promise<Found | "clear" | { notTested: string }> {
   const map = await plainMap(lab);
   if (typeof map === "string") return { notTested: map };
-  const verdict = readMap(map.moves, lab.config);
+  const verdict = await plainVerdict(lab, map);
   if (verdict.name !== name || !("says" in verdict)) return "clear";
   return mapFinding(lab, map, verdict.says, (i, j) => !lab.config.causal || j <= i);
 }

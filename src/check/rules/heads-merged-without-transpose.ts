@@ -22,7 +22,7 @@ export const headsMergedWithoutTranspose = rule({
     "flattened, written in the wrong order",
     "a model that merges by reshape",
   ],
-  explains: ["batch-dependence", "future-leak"],
+  explains: ["batch-dependence", "future-leak", "padding-leak", "mask-on-query-axis", "mask-inverted", "left-pad-positions", "pad-attends-pad", "mask-head-order", "pad-in-pooling", "cache-history-masked", "cache-prefill-not-causal", "rope-offset-in-cache", "causal-dropped-on-a-path", "documents-leak-in-pack"],
   base: [
     {
       rule: id,

@@ -22,8 +22,7 @@ export const maskInverted = rule({
     "both, in a flattened batch",
     "a model that hides the real tokens",
   ],
-  explains: [
-    "padding-leak",
+  explains: ["pad-attends-pad", "padding-leak",
     "NaN-through-mask",
     "dead-row-NaN",
     "dead-row-uniform",
