@@ -20,3 +20,4 @@ export { type SlidingWindowOptions, slidingWindow } from "./sliding-window.js"; 
 export { type StreamingOptions, type StreamingRotary, streaming } from "./streaming.js"; // sinks and a rolling window
 export { type StridedOptions, strided } from "./strided.js"; // near keys and every l-th, Sparse Transformer
 export { type TopKBlocksOptions, topKBlocks } from "./top-k-blocks.js"; // the blocks that matter, MoBA
+export { type CompareOptions, type Comparison, compare, comparing, type Measurement } from "./compare.js"; // which of them pays, measured

@@ -17,9 +17,9 @@ import { adjusted } from "./cost.js";
 import { bucketOrder, lshBuckets, readBuckets, type Hashing } from "./hashing.js";
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, type Problem, selfOnly } from "./operands.js";
-import { attend, intervals, mergeRounds } from "./parts.js";
+import { attend, type Interval, intervals, merge, mergeRounds, without } from "./parts.js";
 import { cut, padMask, padRows, replaceRows, roundUp, takeRows } from "./rows.js";
-import { bytes, ints } from "./fill.js";
+import { ints } from "./fill.js";
 
 export interface ReformerOptions extends CommonOptions {
   /** Buckets of a round: an even number, or even factors [n0, n1 …] hashed apart and combined. Default: about 2·L/chunkLength, a power of 2, Hugging Face's choice. */
@@ -174,16 +174,15 @@ function chunkMask(
   return mask;
 }
 
-/** A sequence that fits in one chunk: every key, without hashing. */
+/** A sequence that fits in one chunk: every key but the query itself, without hashing and without a map of pairs. */
 function whole(p: Problem, k: Tensor, hashing: boolean): Tensor {
   const L = p.queries;
-  const rule = intervals(L, L, (i) => [0, p.causal ? i + 1 : L]);
-  const data = bytes(L * L, (at) => (at % L === Math.floor(at / L) ? 0 : 1));
-  if (hashing) rule.mask = { data, strides: [0, 0, L, 1] };
-  if (p.keyMask) rule.keyMask = { data: p.keyMask, batchStride: L };
-  const { output, lse } = attend(p.q, k, p.v, p.scale, rule);
-  if (!hashing) return output;
-  return selfWhereAlone(p, output, emptyRows(ops().reshape(lse, [p.batch, p.heads, 1, L]), L));
+  const over = (interval: Interval) => attend(p.q, k, p.v, p.scale, without(intervals(L, L, interval), p.keyMask, L));
+  if (!hashing) return over((i) => [0, p.causal ? i + 1 : L]).output;
+  const parts = [over((i) => [0, i])];
+  if (!p.causal) parts.push(over((i) => [i + 1, L]));
+  const alone = parts.map((part) => emptyRows(ops().reshape(part.lse, [p.batch, p.heads, 1, L]), L));
+  return selfWhereAlone(p, merge(parts), alone[0]!.map((empty, row) => (alone.every((a) => a[row]) ? empty : 0))); // biome-ignore format: one line
 }
 
 /** Which of the first `queries` rows see nothing in any round; lse [B, H, rounds, L]. */
