@@ -14,9 +14,13 @@ const commands: Record<string, { says: string; load: () => Promise<{ command(): 
     load: () => import("./view.js"),
   },
   check: { says: "name what is wrong with an attention, a model or a file", load: () => import("./check.js") },
+  generate: { says: "continue a text", load: () => import("./generate.js") },
+  embed: { says: "vectors of texts, and how alike they are", load: () => import("./embed.js") },
+  get: { says: "fetch a model from the hub", load: () => import("./get.js") },
   trace: { says: "record a run of a model into a file", load: () => import("./trace.js") },
   bench: { says: "how fast the kernels are here, and where a model's time goes", load: () => import("./bench.js") },
   onnx: { says: "find the attention of an ONNX file; write a copy that gives it", load: () => import("./onnx.js") },
+  compare: { says: "which efficient attention pays, from what length on, at what error", load: () => import("./compare.js") },
 };
 
 await runProgram({ version, commands });
