@@ -72,7 +72,71 @@ export class QkRecord implements AttentionRecord {
   weights(part: Part = {}): Tensor {
     const { rows, columns } = checkedPart(this, part);
     const { call, lse } = narrowed(this.call, this.lse, part.batch, part.head);
-    return defaultKernel().attentionWeights(call, rows, columns, lse);
+    const weights = defaultKernel().attentionWeights(call, rows, columns, lse);
+    if (!this.#roundedSums()) return weights;
+    const { batches, heads } = checkedPart(this, part);
+    const share = this.#shares(call, lse, batches, heads, rows);
+    const width = columns[1] - columns[0];
+    const { data } = weights;
+    let at = 0;
+    for (let b = batches[0]; b < batches[1]; b++) {
+      for (let h = heads[0]; h < heads[1]; h++) {
+        for (let i = rows[0]; i < rows[1]; i++) {
+          const s = share[(b * this.heads + h) * this.queries + i]!;
+          for (let n = 0; n < width; n++, at++) data[at]! /= s;
+        }
+      }
+    }
+    return weights;
+  }
+
+  /** What each row's weights sum to with the stored sum; NaN where not asked for yet. */
+  #sums: Float64Array | undefined;
+  #isRounded: boolean | undefined;
+
+  /**
+   * Whether row sums are so large that float32 rounds them by more than a weight near 1 may be off: at 8 by 2.4e-7.
+   * Sinks take part of a row, whose weights then do not sum to 1 anyway.
+   */
+  #roundedSums(): boolean {
+    this.#isRounded ??= !this.call.sinks && this.lse.data.some((l) => Number.isFinite(l) && Math.abs(l) > 8);
+    return this.#isRounded;
+  }
+
+  /** Sums of the rows asked for, computed once a row, so that any part is that part of the whole. */
+  #shares(
+    call: QkCall,
+    lse: Tensor,
+    [firstBatch, endBatch]: readonly [number, number],
+    [firstHead, endHead]: readonly [number, number],
+    [firstRow, endRow]: readonly [number, number],
+  ): Float64Array {
+    const { heads, queries, keys } = this;
+    this.#sums ??= new Float64Array(this.batch * heads * queries).fill(Number.NaN);
+    const sums = this.#sums;
+    const index = (b: number, h: number, i: number): number => (b * heads + h) * queries + i;
+    const step = Math.max(1, Math.floor(2 ** 20 / keys)); // rows at a time: a million numbers, never a whole map
+    for (let i = firstRow; i < endRow; i += step) {
+      const end = Math.min(i + step, endRow);
+      let known = true;
+      for (let b = firstBatch; b < endBatch; b++) {
+        for (let h = firstHead; h < endHead; h++)
+          for (let r = i; r < end; r++) known &&= !Number.isNaN(sums[index(b, h, r)]);
+      }
+      if (known) continue;
+      const { data } = defaultKernel().attentionWeights(call, [i, end], [0, keys], lse);
+      let at = 0;
+      for (let b = firstBatch; b < endBatch; b++) {
+        for (let h = firstHead; h < endHead; h++) {
+          for (let r = i; r < end; r++) {
+            let sum = 0;
+            for (let j = 0; j < keys; j++) sum += data[at++]!;
+            sums[index(b, h, r)] = sum || 1; // an empty row stays zeros
+          }
+        }
+      }
+    }
+    return sums;
   }
 
   /**

@@ -29,3 +29,14 @@ export function range(name: string): (text: string) => [number, number] {
     return [from, to];
   };
 }
+
+/** A parser for commander: a number ≥ 0. */
+export function decimal(name: string): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!(n >= 0 && Number.isFinite(n)) || text.trim() === "") {
+      throw new OptionError({ where: "qkv", argument: name, got: `is "${text}"`, expected: "a number ≥ 0" });
+    }
+    return n;
+  };
+}
