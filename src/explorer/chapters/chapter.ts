@@ -13,11 +13,12 @@ import "./play.js";
 export function chapterTag(id: string): string {
   const found = chapters.find((c) => c.id === id);
   if (!found) throw new Error(`no chapter ${id}`);
+  const own: Chapter = found;
   const name = `qkv-chapter-${id}`;
   define(
     name,
     class extends ChapterPage {
-      override readonly chapter: Chapter = found;
+      override readonly chapter: Chapter = own;
     },
   );
   return name;

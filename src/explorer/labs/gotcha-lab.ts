@@ -100,7 +100,8 @@ class GotchaLab extends View {
     const k = this.store.kind.peek();
     const s = this.#shown;
     if (!k || !s) return;
-    const width = Math.min(420, Math.max(220, (this.clientWidth - 32) / (this.clientWidth > 900 ? 3 : 1)));
+    const room = this.querySelector(".pair-of-maps")?.clientWidth ?? this.clientWidth;
+    const width = Math.min(420, room > 900 ? Math.floor((room - 64) / 3) : Math.max(220, room));
     const difference = s.wrong.map((w, n) => w - (s.right[n]! || 0));
     for (const [name, values] of [
       ["right", s.right],
