@@ -62,6 +62,10 @@ function oneFeed(ort: Ort, input: ValueInfo, feed: Feed): OrtTensor {
     });
   }
   const wanted = input.shape;
+  // One number is one number: [1] serves for [] and the other way round.
+  if (wanted && data.length === 1 && wanted.every((d) => d === 1) && shape.every((d) => d === 1)) {
+    return new ort.Tensor(typeName(input), converted(typeName(input), data, argument), wanted as number[]);
+  }
   const disagrees =
     wanted && (wanted.length !== shape.length || wanted.some((d, i) => typeof d === "number" && d !== shape[i]));
   if (disagrees) {
@@ -72,9 +76,10 @@ function oneFeed(ort: Ort, input: ValueInfo, feed: Feed): OrtTensor {
       expected: showAxes(wanted),
     });
   }
-  const type = elementTypes[input.type]?.name ?? "float32";
-  return new ort.Tensor(type, converted(type, data, argument), shape);
+  return new ort.Tensor(typeName(input), converted(typeName(input), data, argument), shape);
 }
+
+const typeName = (input: ValueInfo): string => elementTypes[input.type]?.name ?? "float32";
 
 const arrays: Record<string, { from(data: ArrayLike<number>): unknown; of: unknown }> = {
   float32: { from: (d) => Float32Array.from(d), of: Float32Array },
