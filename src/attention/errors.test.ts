@@ -1,6 +1,6 @@
 /** Every refusal says which argument, which axis, what came, what was needed, and where there is one, the way out. */
 import { afterEach, describe, expect, test } from "vitest";
-import { errorMessage, zeros } from "../tensor/index.js";
+import { errorMessage, type Tensor, tensor, zeros } from "../tensor/index.js";
 import {
   attention,
   attentionGradient,
@@ -110,6 +110,20 @@ describe("operands", () => {
       "attention: q has headDim 0 in [1, 1, 2, 0]; expected headDim of at least 1.",
     ],
   ])("%s", (_, a, b, c, want) => expect(shapes(a, b, c)).toBe(want));
+
+  test.each([
+    ["k", 0, 2], ["k", 1, 3], ["k", 3, 65], ["v", 0, 3], ["v", 1, 3], ["v", 2, 6],
+  ] as const)("%s with axis %i of length %i is named by its argument and its axis", (argument, axis, length) => {
+    const wrong = { q: [1, 4, 7, 64], k: [1, 2, 5, 64], v: [1, 2, 5, 16] };
+    wrong[argument][axis] = length;
+    const said = shapes(wrong.q, wrong.k, wrong.v);
+    expect(said).toContain(`attention: ${argument} has ${["batch", "heads", "length", "headDim"][axis]} ${length} in [${wrong[argument].join(", ")}]; expected`);
+    expect(said).toContain(". Fix: ");
+  }); // biome-ignore format: a table
+  test("a length that may be any is no error: keys, values' width", () => {
+    expect(shapes([1, 4, 7, 64], [1, 2, 9, 64], [1, 2, 9, 3])).toBe("no error");
+    expect(shapes([1, 4, 0, 64], [1, 2, 0, 64], [1, 2, 0, 3])).toBe("no error");
+  });
 
   test("no tensor at all", () => {
     expect(message(() => attention([[1]] as never, k, v))).toBe(
@@ -311,4 +325,60 @@ describe("warnings", () => {
       "attention (warning): mask leaves no key in 16 of 112 rows, first at batch 0, head 0, query 6; they give zeros. Fix: if true meant padding, pass the negation: here true = may attend.",
     ]);
   });
+
+  const toldBy = (run: () => unknown): string[] => {
+    const told: string[] = [];
+    onWarning((w) => told.push(errorMessage({ ...w, where: `${w.where} (warning)` })));
+    run();
+    return told;
+  };
+  const poisoned = (shape: number[], place: number[], value = Number.NaN): Tensor => {
+    const x = zeros(shape);
+    x.data[place.reduce((at, n, axis) => at * shape[axis] + n, 0)] = value;
+    return x;
+  };
+  const spread = "every row that reads it gives NaN, first at batch 1, head";
+  const fix = "Fix: look at what made it; a place that is only padding is left out with keyPadding or mask.";
+  test.each<[string, () => unknown, string]>([
+    [
+      "q",
+      () => attention(poisoned([2, 8, 7, 64], [1, 3, 6, 9]), k, v),
+      `attention (warning): q holds NaN at batch 1, head 3, query 6; ${spread} 3, query 6. ${fix}`,
+    ],
+    [
+      "k, seen from the third query on",
+      () => attention(q, poisoned([2, 4, 5, 64], [1, 2, 0, 9]), v, { causal: true }),
+      `attention (warning): k holds NaN at batch 1, head 2, key 0; ${spread} 4, query 2. ${fix}`,
+    ],
+    [
+      "v, Infinity against Infinity",
+      () =>
+        attention(
+          q,
+          k,
+          tensor(
+            v.data.map((_, n) => (n === 320 ? Infinity : n === 336 ? -Infinity : 0)),
+            v.shape,
+          ),
+        ),
+      `attention (warning): v holds Infinity at batch 1, head 0, key 0; ${spread} 0, query 0. ${fix}`,
+    ],
+    [
+      "bias",
+      () => attention(q, k, v, { bias: poisoned([2, 1, 7, 5], [1, 0, 4, 2]) }),
+      `attention (warning): bias holds NaN at batch 1, head 0, query 4, key 2; ${spread} 0, query 4. ${fix}`,
+    ],
+    [
+      "a score function",
+      () => attention(q, k, v, { scoreMod: (s, b, h) => (b === 1 && h === 5 ? s / 0 : s) }),
+      `attention (warning): a score is too large for float32, or a score function made it NaN; ${spread} 5, query 0. ${fix}`,
+    ],
+    [
+      "the map of a part of the rows",
+      () => attentionWeights(poisoned([2, 8, 7, 64], [1, 3, 6, 9]), k, { rows: [4, 7] }),
+      `attentionWeights (warning): q holds NaN at batch 1, head 3, query 6; ${spread} 3, query 6. ${fix}`,
+    ],
+  ])("NaN in %s is told where it came in", (_, run, want) => expect(toldBy(run)).toEqual([want]));
+  test("NaN that is masked is no matter", () =>
+    expect(toldBy(() => attention(q, poisoned([2, 4, 5, 64], [1, 2, 4, 9]), v, { keyLengths: [5, 4] }))).toEqual([]));
 });

@@ -9,11 +9,12 @@
  * Vaswani et al. 2017 (arXiv:1706.03762) eq. 1; their d_k is our D. Grouped heads: Ainslie et al. 2023 (arXiv:2305.13245).
  */
 import { kernelInForce, ops } from "../kernels/current.js";
-import type { AttentionResult } from "../kernels/kernel.js";
-import { OptionError, ShapeError, show, asTensor, type Tensor, type TensorLike } from "../tensor/index.js";
+import type { AttentionCall, AttentionResult, Heads } from "../kernels/kernel.js";
+import { asTensor, OptionError, ShapeError, show, type Tensor, type TensorLike, zeros } from "../tensor/index.js";
 import { attentionCall } from "./call.js";
 import { checkEmptyRows } from "./empty-rows.js";
 import { attentionWithMaskFunction } from "./mask-function.js";
+import { warnOfNaN } from "./not-a-number.js";
 import { operands, toRank, toRank4 } from "./operands.js";
 import type { AttentionOptions, WeightsOptions } from "./options.js";
 
@@ -50,6 +51,7 @@ export function attention(q: Input, k: Input, v: Input, options: AttentionOption
   const call = attentionCall(views, options, "attention", !panels);
   const { output, lse } = panels ? attentionWithMaskFunction(call, maskMod) : ops().attention(call);
   checkEmptyRows("attention", lse, options);
+  warnOfNaN("attention", output, call);
   const out = toRank(output, rank);
   return options.returnLse ? { output: out, lse: toRank(lse, rank - 1) } : out;
 }
@@ -59,7 +61,8 @@ export function attention(q: Input, k: Input, v: Input, options: AttentionOption
  * @param options.rows,options.columns  [from, to): queries and keys wanted; default all
  * @returns [B, H, rows, columns]; masked pairs are exactly 0. A row sums to 1, less what a sink takes.
  * @throws {ShapeError} when axes disagree
- * Cost: the rows asked for, over all keys. Memory: the part returned.
+ * Cost: the rows asked for, over all keys. Memory: the part returned. Inside `gradient` it has its slope, for the price
+ * of all rows.
  * @example
  * const x = tensor([1, 0, 0, 1], [2, 2]);
  * attentionWeights(x, x, { causal: true, rows: [0, 1] }).data  // [1, 0]
@@ -70,11 +73,30 @@ export function attentionWeights(q: Input, k: Input, options: WeightsOptions = {
   const { v: _v, valueDim: _valueDim, dropout: _dropout, ...call } = attentionCall(views, options, where, true);
   const rows = part(options.rows, call.queries, where, "rows");
   const columns = part(options.columns, call.keys, where, "columns");
-  const weights = kernelInForce().attentionWeights(call, rows, columns);
+  const kernel = kernelInForce();
+  const weights = ops() === kernel ? kernel.attentionWeights(call, rows, columns) : throughValues(call, rows, columns);
   if (options.onEmptyRow === "error" && columns[1] - columns[0] === call.keys) {
     checkEmptyRows(where, rowLogSums(weights), options); // a part of a row cannot tell
   }
+  warnOfNaN(where, weights, call, rows[0]);
   return toRank(weights, rank);
+}
+
+/**
+ * The same part of the map as the output for the identity as values: by an operation that a recorder knows the slope of.
+ * Cost: as `attention` with a value width of the columns asked for.
+ */
+function throughValues(
+  call: Omit<AttentionCall, "v" | "valueDim">,
+  rows: readonly [number, number],
+  [from, to]: readonly [number, number],
+): Tensor {
+  const width = to - from;
+  const identity = zeros([call.keys, width]);
+  for (let j = from; j < to; j++) identity.data[j * width + (j - from)] = 1;
+  const v: Heads = { tensor: identity, offset: 0, strides: [0, 0, width] }; // one for every batch item and head
+  const { output } = ops().attention({ ...call, v, valueDim: width }); // [B, H, Lq, columns]
+  return ops().slice(output, 2, ...rows);
 }
 
 /** ln of each row's sum, [B, H, rows]: −∞ for a row of zeros. */
@@ -113,6 +135,15 @@ export function attentionGradient(
     });
   }
   const kernel = kernelInForce();
+  if (ops() !== kernel) {
+    throw new OptionError({
+      where,
+      argument: "the call",
+      got: "stands inside gradient() or a loss, where slopes of slopes would be needed",
+      expected: "a call outside of them",
+      fix: "inside, call attention(): its slope is taken by itself",
+    });
+  }
   const saved = kernel.attention(call);
   checkEmptyRows(where, saved.lse, options);
   const { dq, dk, dv, dBias, dSinks } = kernel.attentionBackward(call, saved, toRank4(slope));

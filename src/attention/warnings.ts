@@ -1,12 +1,13 @@
-/** @file Warnings as data: something allowed that is seldom meant. Nothing is printed but by the default handler, once. */
+/** @file Warnings as data: something allowed that is seldom meant. The default handler prints one of a kind. */
 import { type ErrorDetails, errorMessage } from "../tensor/index.js";
 
 export type WarningHandler = (warning: ErrorDetails) => void;
 
-let told = false;
+const told = new Set<string>();
 let handler: WarningHandler = (warning) => {
-  if (told) return;
-  told = true;
+  const kind = `${warning.where} ${warning.argument}`;
+  if (told.has(kind)) return;
+  told.add(kind);
   console.warn(errorMessage({ ...warning, where: `${warning.where} (warning)` }));
 };
 

@@ -37,11 +37,12 @@ function sum(kernel: Kernel, a: Tensor | undefined, b: Tensor | undefined): Tens
 }
 
 function lseSlopes(kernel: Kernel, call: AttentionCall, { lse }: AttentionResult, dLse: Tensor): Slopes {
-  if (call.softcap || call.bias) {
+  const bent = call.softcap ? "softcap" : call.bias ? "bias" : call.scoreMod ? "a score function" : undefined;
+  if (bent) {
     throw new OptionError({
       where: "gradient",
       argument: "lse",
-      got: `depends on ${call.softcap ? "softcap" : "bias"}, for which its slope is not worked out`,
+      got: `depends on ${bent}, for which its slope is not worked out`,
       expected: "a result that uses the output only",
       fix: "take the loss from the output of attention, not from its lse",
     });
