@@ -18,6 +18,10 @@ const commands: Record<string, { says: string; load: () => Promise<{ command(): 
   embed: { says: "vectors of texts, and how alike they are", load: () => import("./embed.js") },
   get: { says: "fetch a model from the hub", load: () => import("./get.js") },
   trace: { says: "record a run of a model into a file", load: () => import("./trace.js") },
+  train: {
+    says: "why attention: RNN, LSTM, GRU and attention on one task; a head that forms; the bundled model",
+    load: () => import("./train.js"),
+  },
   bench: { says: "how fast the kernels are here, and where a model's time goes", load: () => import("./bench.js") },
   onnx: { says: "find the attention of an ONNX file; write a copy that gives it", load: () => import("./onnx.js") },
   compare: { says: "which efficient attention pays, from what length on, at what error", load: () => import("./compare.js") },

@@ -65,7 +65,10 @@ export abstract class Module {
    * Draws every weight anew. A weight depends on the seed and its own name only, so adding a layer moves no other.
    * @param choose another start for some weights, by name; undefined leaves the layer's own
    */
-  initialise(seed: number, choose: (name: string, parameter: Parameter) => Initialiser | undefined = () => undefined): this {
+  initialise(
+    seed: number,
+    choose: (name: string, parameter: Parameter) => Initialiser | undefined = () => undefined,
+  ): this {
     for (const [name, p] of this.named()) p.initialise(random(seed ^ hash(name)), choose(name, p));
     return this;
   }

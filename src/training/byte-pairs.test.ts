@@ -6,7 +6,11 @@ const texts = ["low lower lowest", "new newer newest, naïve — “quoted” �
 
 test("the most frequent neighbours are joined first, and ties go to the first in order", () => {
   const { merges, tokens } = trainBytePairs(["abab abab cdcd"], 260, ["<end>"]);
-  expect(merges).toEqual([["a", "b"], ["ab", "ab"], ["c", "d"]]); // (ab) 4 ×; then "ab ab" 2 ×, before "c d" 2 ×
+  expect(merges).toEqual([
+    ["a", "b"],
+    ["ab", "ab"],
+    ["c", "d"],
+  ]); // (ab) 4 ×; then "ab ab" 2 ×, before "c d" 2 ×
   expect(tokens.length).toBe(260);
   expect(tokens[0]).toBe("<end>");
 });

@@ -1,37 +1,33 @@
 /**
- * @file A run in a file: weights, the optimiser's means, the step and whatever was noted, as one safetensors file.
- *
- * It is written beside its name and then renamed, so a machine that stops in the middle leaves the one before.
+ * @file A run as bytes: weights, the optimiser's means, the step and whatever was noted, as one safetensors file.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Module } from "../nn/index.js";
 import { FileError, readSafetensors, type Tensor, writeSafetensors } from "../tensor/index.js";
 import type { AdamW } from "./adamw.js";
 
-/** Saves a run. @param notes anything JSON can hold: the recipe, the loss so far */
-export function saveCheckpoint(file: string, model: Module, optimiser: AdamW, notes: unknown): void {
+/** A run as bytes. @param notes anything JSON can hold: the recipe, the loss so far */
+export function writeCheckpoint(model: Module, optimiser: AdamW, notes: unknown): Uint8Array {
   const { steps, moments } = optimiser.state();
   const entries = [
     ...Object.entries(model.state()).map(([name, value]) => ({ name: `weights/${name}`, value })),
     ...Object.entries(moments).map(([name, value]) => ({ name: `means/${name}`, value })),
   ];
-  const bytes = writeSafetensors(entries, { steps: String(steps), notes: JSON.stringify(notes) });
-  writeFileSync(`${file}.part`, bytes);
-  renameSync(`${file}.part`, file);
+  return writeSafetensors(entries, { steps: String(steps), notes: JSON.stringify(notes) });
 }
 
 /**
  * Takes a run up again.
- * @returns the step it had reached and its notes; undefined when there is no such file
- * @throws {FileError} when the file is damaged or belongs to another model
+ * @param file named in errors
+ * @returns the step it had reached, and its notes
+ * @throws {FileError} when the bytes are damaged or no checkpoint   @throws {OptionError} when they are another model's
  */
-export function loadCheckpoint<Notes>(
-  file: string,
+export function readCheckpoint<Notes>(
+  bytes: Uint8Array,
   model: Module,
   optimiser: AdamW,
-): { step: number; notes: Notes } | undefined {
-  if (!existsSync(file)) return undefined;
-  const { names, metadata, tensor } = readSafetensors(readFileSync(file), file);
+  file = "the checkpoint",
+): { step: number; notes: Notes } {
+  const { names, metadata, tensor } = readSafetensors(bytes, file);
   const under = (prefix: string): Record<string, Tensor> =>
     Object.fromEntries(names.filter((n) => n.startsWith(prefix)).map((n) => [n.slice(prefix.length), tensor(n)]));
   const step = Number(metadata["steps"]);

@@ -55,12 +55,13 @@ export function* train(options: LoopOptions): Generator<StepReport> {
     for (let step = from + 1; step <= steps; step++) {
       const start = performance.now();
       const batch = options.batch(step);
-      const parts = Math.ceil(batch.rows / microBatch);
+      const size = Math.min(batch.rows, microBatch);
+      const parts = Math.ceil(batch.rows / size);
       const total = batch.labels.reduce((n, label) => (label === -100 ? n : n + 1), 0);
       for (const g of Object.values(gradients)) g.data.fill(0);
       let loss = 0;
       for (let n = 0; n < parts; n++) {
-        const part = parts === 1 ? batch : partOf(batch, n * microBatch, Math.min(batch.rows, (n + 1) * microBatch));
+        const part = parts === 1 ? batch : partOf(batch, n * size, Math.min(batch.rows, (n + 1) * size));
         const share = part.labels.reduce((m, label) => (label === -100 ? m : m + 1), 0) / total; // of the labels that count
         if (share === 0) continue;
         const body = (): Tensor => crossEntropy(forward(part), part.labels);

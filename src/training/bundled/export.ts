@@ -21,7 +21,11 @@ export function exportBundled({ model, pairs, corpus, looks }: BundledRun, folde
   writeFileSync(join(folder, "model.safetensors"), weights);
   json("config.json", recipe.config);
   json("tokenizer.json", tokenizerJson(pairs));
-  json("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast", eos_token: recipe.specials[0], model_max_length: 256 });
+  json("tokenizer_config.json", {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    eos_token: recipe.specials[0],
+    model_max_length: 256,
+  });
   json("generation_config.json", { eos_token_id: recipe.config.eos_token_id });
   const last = looks.at(-1);
   json("BIRTH.json", {

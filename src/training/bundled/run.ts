@@ -1,6 +1,7 @@
 /**
  * @file Trains the bundled model: texts → tokenizer → tokens → the same `Llama` that `loadModel` makes → weights.
  */
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { ops } from "../../kernels/current.js";
 import { Config } from "../../models/config.js";
 import type { Model } from "../../models/model.js";
@@ -10,7 +11,7 @@ import type { Tensor } from "../../tensor/index.js";
 import { AdamW, matricesOnly } from "../adamw.js";
 import { type Batch, batchOf } from "../batches.js";
 import { type BytePairs, bytePairEncoder, trainBytePairs } from "../byte-pairs.js";
-import { loadCheckpoint, saveCheckpoint } from "../checkpoint.js";
+import { readCheckpoint, writeCheckpoint } from "../checkpoint.js";
 import { best, type HeadScore, headScores } from "../head-scores.js";
 import { train } from "../loop.js";
 import { warmUpCosine } from "../schedule.js";
@@ -54,7 +55,13 @@ export interface BundledOptions {
 }
 
 /** Runs to the end, or from the checkpoint on. Cost: about 13 Mflop a token and pass; half an hour on one quiet core. */
-export function trainBundled({ checkpoint, steps = recipe.steps, onStep, onLook, onStage }: BundledOptions): BundledRun {
+export function trainBundled({
+  checkpoint,
+  steps = recipe.steps,
+  onStep,
+  onLook,
+  onStage,
+}: BundledOptions): BundledRun {
   onStage?.("reading texts");
   const corpus = readCorpus();
   onStage?.("learning tokens");
@@ -67,7 +74,9 @@ export function trainBundled({ checkpoint, steps = recipe.steps, onStep, onLook,
 
   const model = newModel();
   const optimiser = new AdamW({ ...recipe.optimiser, decays: matricesOnly });
-  const resumed = loadCheckpoint<Look[]>(checkpoint, model, optimiser);
+  const resumed = existsSync(checkpoint)
+    ? readCheckpoint<Look[]>(readFileSync(checkpoint), model, optimiser, checkpoint)
+    : undefined;
   const run: BundledRun = { model, pairs, corpus, looks: resumed?.notes ?? [] };
   const forward = (batch: Batch): Tensor => logitsOf(model, batch);
   let since = { loss: 0, milliseconds: 0, steps: 0 };
@@ -102,11 +111,17 @@ export function trainBundled({ checkpoint, steps = recipe.steps, onStep, onLook,
       induction: best(scores, "induction"),
     };
     run.looks.push(look);
-    saveCheckpoint(checkpoint, model, optimiser, run.looks);
+    replaceFile(checkpoint, writeCheckpoint(model, optimiser, run.looks));
     onLook?.(look, run);
     since = { loss: 0, milliseconds: 0, steps: 0 };
   }
   return run;
+}
+
+/** Written beside its name and then renamed: a machine that stops in the middle leaves the one before. */
+function replaceFile(file: string, bytes: Uint8Array): void {
+  writeFileSync(`${file}.part`, bytes);
+  renameSync(`${file}.part`, file);
 }
 
 /** The architecture of the recipe, with the weights it starts from. */
