@@ -15,11 +15,12 @@ export const viewerLimit = 80 * 1024;
 
 export async function buildExplorer({ quiet = true } = {}) {
   await build({ configFile: join(root, "src/explorer/app/vite.config.ts"), logLevel: quiet ? "warn" : "info" });
+  await build({ configFile: join(root, "src/explorer/embed/vite.config.ts"), logLevel: quiet ? "warn" : "info" });
   const weight = weigh();
   writeFileSync(join(outDir, "weight.json"), `${JSON.stringify(weight, null, 1)}\n`);
   const kB = (n) => `${(n / 1024).toFixed(1)} kB`;
   console.log(
-    `explorer: viewer ${kB(weight.viewer)} gzip of ${kB(viewerLimit)}; engine ${kB(weight.engine)}, loaded on demand ${kB(weight.later)}`,
+    `explorer: viewer ${kB(weight.viewer)} gzip of ${kB(viewerLimit)}; engine ${kB(weight.engine)}, <attention-view> ${kB(weight.element)}, loaded on demand ${kB(weight.later)}`,
   );
   if (weight.viewer > viewerLimit) {
     throw new Error(
@@ -41,7 +42,7 @@ function weigh() {
   };
   visit(Object.values(manifest).find((e) => e.isEntry));
   const files = {};
-  const weight = { viewer: 0, engine: 0, later: 0, files };
+  const weight = { viewer: 0, engine: 0, element: 0, later: 0, files };
   const walk = (folder) => {
     for (const name of readdirSync(join(outDir, folder))) {
       const path = join(folder, name);

@@ -1,5 +1,5 @@
 /** @file A map for the eye: weights where a pair may attend, NaN where it may not. */
-import { type AttentionRecord, checkedPart, mayAttend, type Part, QkRecord } from "./record.js";
+import { type AttentionRecord, checkedPart, mayAttend, type Part, type QkCall, QkRecord } from "./record.js";
 
 /**
  * Weights of one head, [rows, columns], with **NaN for a pair that may not attend**: a weight of 0 and an absent weight
@@ -8,6 +8,9 @@ import { type AttentionRecord, checkedPart, mayAttend, type Part, QkRecord } fro
 export function visibleWeights(record: AttentionRecord, part: Part & { head: number }): Float32Array {
   const { batch = 0, head } = part;
   const { rows, columns } = checkedPart(record, { ...part, batch });
+  if (record instanceof QkRecord && unseen(record.call, batch, rows, columns)) {
+    return new Float32Array((rows[1] - rows[0]) * (columns[1] - columns[0])).fill(Number.NaN);
+  }
   const out = record.weights({ ...part, batch }).data.slice();
   if (!(record instanceof QkRecord)) return out;
   const { call } = record;
@@ -24,4 +27,13 @@ export function visibleWeights(record: AttentionRecord, part: Part & { head: num
     for (let j = first; j < end; j++) if (!mayAttend(call, batch, head, i, j)) out[at + j - columns[0]] = Number.NaN;
   }
   return out;
+}
+
+/** Whether the intervals of all rows miss these columns: nothing need be computed. */
+function unseen({ rule, queries }: QkCall, batch: number, rows: readonly [number, number], columns: readonly [number, number]): boolean {
+  for (let i = rows[0]; i < rows[1]; i++) {
+    const r = rule.perBatch ? batch * queries + i : i;
+    if (rule.first[r]! < columns[1] && rule.end[r]! > columns[0]) return false;
+  }
+  return true;
 }

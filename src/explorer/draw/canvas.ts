@@ -89,7 +89,16 @@ export function drawScene(
   options: { cells?: boolean } = {},
 ): void {
   g.clearRect(0, 0, scene.width, scene.height);
-  if (scene.map) drawMap(g, scene, look, options.cells ?? true);
+  for (const b of scene.boxes ?? []) {
+    if (Number.isNaN(b.weight)) continue;
+    g.fillStyle = css(colourAt(look.ramp, position(b.weight, look.transform === "log" ? "log" : "linear")));
+    g.fillRect(b.x, b.y, b.width, b.height);
+    if (!b.chosen) continue;
+    g.strokeStyle = look.query;
+    g.lineWidth = 2;
+    g.strokeRect(b.x, b.y, b.width, b.height);
+  }
+  if (scene.map || scene.cells.length > 0) drawMap(g, scene, look, options.cells ?? true);
   if (scene.lines.length > 0) drawLines(g, scene, look);
   drawLabels(g, scene, look);
 }
@@ -101,7 +110,7 @@ function drawMap(g: CanvasRenderingContext2D, scene: Scene, look: Look, withCell
   g.rect(plot.x, plot.y, plot.width, plot.height);
   g.clip();
   if (withCells) {
-    hatch(g, scene, look);
+    if (map) hatch(g, scene, look);
     g.imageSmoothingEnabled = false;
     for (const c of scene.cells) {
       if (c.rows * c.columns === 0) continue;
@@ -231,7 +240,7 @@ function drawLabels(g: CanvasRenderingContext2D, scene: Scene, look: Look): void
   for (const l of scene.labels) {
     const on = (l.side === "query" && l.target?.query === query) || (l.side === "key" && l.target?.key === key);
     const tone = on ? (l.side as "query" | "key") : l.tone;
-    g.fillStyle = look[tone];
+    g.fillStyle = l.on !== undefined && !Number.isNaN(l.on) ? inkOn(colourAt(look.ramp, position(l.on, look.transform === "log" ? "log" : "linear"))) : look[tone];
     g.font = `${on || l.bold ? "600 " : ""}${l.size}px ${look.font}`;
     g.textAlign = l.align;
     if (!l.upright) g.fillText(l.text, l.x, l.y);

@@ -27,6 +27,12 @@ export function sceneToSvg(
   );
   out.push(`<title>${escaped(about.title)}</title><desc>${escaped(`${scene.says} ${about.source}`)}</desc>`);
   out.push(`<rect width="100%" height="100%" fill="${about.background}"/>`);
+  for (const b of scene.boxes ?? []) {
+    if (Number.isNaN(b.weight)) continue;
+    const fill = hex(colourAt(look.ramp, position(b.weight, look.transform === "log" ? "log" : "linear")));
+    out.push(`<rect x="${number(b.x)}" y="${number(b.y)}" width="${number(b.width)}" height="${number(b.height)}" fill="${fill}"${b.chosen ? ` stroke="${look.query}" stroke-width="2"` : ""}/>`);
+  }
+  if (!map) for (const c of scene.cells) out.push(`<g shape-rendering="crispEdges">`, ...cellRuns(c, look), "</g>");
   if (map) {
     out.push(
       `<defs><pattern id="absent" width="6" height="6" patternUnits="userSpaceOnUse"><path d="M0 6 6 0" stroke="${look.hatch}"/></pattern><clipPath id="plot"><rect x="${number(plot.x)}" y="${number(plot.y)}" width="${number(plot.width)}" height="${number(plot.height)}"/></clipPath></defs>`,
@@ -50,7 +56,7 @@ export function sceneToSvg(
     const anchor = { left: "start", right: "end", center: "middle" }[l.align];
     const turn = l.upright ? ` transform="rotate(-90 ${number(l.x)} ${number(l.y)})"` : "";
     out.push(
-      `<text x="${number(l.x)}" y="${number(l.y)}" font-size="${l.size}" text-anchor="${anchor}" dominant-baseline="central" fill="${look[l.tone]}"${turn}>${escaped(l.text)}</text>`,
+      `<text x="${number(l.x)}" y="${number(l.y)}" font-size="${l.size}" text-anchor="${anchor}" dominant-baseline="central" fill="${l.on !== undefined && !Number.isNaN(l.on) ? inkOn(colourAt(look.ramp, position(l.on, look.transform === "log" ? "log" : "linear"))) : look[l.tone]}"${turn}>${escaped(l.text)}</text>`,
     );
   }
   out.push("</svg>");

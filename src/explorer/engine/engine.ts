@@ -8,7 +8,7 @@ import {
   QkRecord,
   readTrace,
   thumbnail,
-  type Trace,
+  Trace,
   visibleWeights,
   writeTrace,
 } from "../../trace/index.js";
@@ -278,7 +278,7 @@ export class Engine implements EngineApi {
     return { size, layers: [...layers], heads, values };
   }
 
-  /** A head's thumbnail; a long text is read in strips of rows, so that other calls get their turn. */
+  /** A head's thumbnail; of a long text two rows of each band are read, which the page says: all of them would take a minute. */
   async #thumbnail(
     record: ReturnType<Trace["record"]>,
     head: number,
@@ -291,7 +291,8 @@ export class Engine implements EngineApi {
     const out = new Float32Array(R * C).fill(Number.NaN);
     for (let r = 0; r < R; r++) {
       const rows: [number, number] = [Math.ceil((r * queries) / R), Math.ceil(((r + 1) * queries) / R)];
-      const part = visibleWeights(record, { head, rows });
+      const one = rows[0] + Math.floor((rows[1] - rows[0]) / 2); // a row in the middle stands for its band
+      const part = visibleWeights(record, { head, rows: [one, Math.min(rows[1], one + 2)] });
       for (let n = 0; n < part.length; n++) {
         const at = r * C + Math.floor(((n % keys) * C) / keys);
         if (!Number.isNaN(part[n]!) && !(out[at]! >= part[n]!)) out[at] = part[n]!;
@@ -411,8 +412,11 @@ export class Engine implements EngineApi {
     return source.generate(asked, options, breathe);
   }
 
-  async traceFile({ run }: { run: number }): Promise<Uint8Array> {
-    return writeTrace(this.#run(run).result.trace);
+  async traceFile({ run, light }: { run: number; light?: boolean }): Promise<Uint8Array> {
+    const { trace } = this.#run(run).result;
+    if (!light) return writeTrace(trace);
+    const records = trace.records.map((r) => (r instanceof QkRecord ? new QkRecord(r.site, r.call, r.lse) : r));
+    return writeTrace(new Trace({ info: trace.info, records }));
   }
 
   /** The trace of a run: for labs and tests in the same thread. */

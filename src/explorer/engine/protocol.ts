@@ -233,7 +233,7 @@ export interface EngineApi {
   layerMaps(asked: { run: number; kind: Kind; layer: number; filter: Filter }): Promise<LayerMaps>;
   pair(asked: At & { query: number; key: number }): Promise<PairView>;
   atlas(asked: { run: number; kind: Kind; size: number }, options?: CallOptions): Promise<Atlas>;
-  tile(asked: At & { level: number; row: number; column: number; pool: "max" | "mean" }): Promise<TileView>;
+  tile(asked: At & { level: number; row: number; column: number; pool: "max" | "mean" }, options?: CallOptions): Promise<TileView>;
   row(asked: At & { query: number }): Promise<Float32Array>;
   rowScores(asked: At & { query: number }): Promise<RowScores>;
   headTypes(asked: { run: number; kind: Kind }, options?: CallOptions): Promise<HeadTypesView>;
@@ -252,7 +252,8 @@ export interface EngineApi {
     asked: { model: string; text: string; tokens: number; temperature: number; seed: number },
     options?: CallOptions & { onStep?: (step: GenerationStep) => void },
   ): Promise<string>;
-  traceFile(asked: { run: number }): Promise<Uint8Array>;
+  /** `light`: without values and hidden states, enough to draw. */
+  traceFile(asked: { run: number; light?: boolean }): Promise<Uint8Array>;
   /** Pages of the labs bring their own calls under a name: see `engine/labs.ts`. */
   lab(name: string, asked: unknown, options?: CallOptions & { onStep?: (step: unknown) => void }): Promise<unknown>;
 }

@@ -51,6 +51,8 @@ export interface Label {
   /** Room it takes along its line, for the hit test. */
   length: number;
   target?: Target;
+  /** Written on a shade of this weight: the ink follows. */
+  on?: number;
   /** Which side of the map this token is on. */
   side?: "query" | "key";
 }
@@ -72,6 +74,8 @@ export interface Scene {
   cells: Cells[];
   lines: Line[];
   labels: Label[];
+  /** Rectangles shaded by a weight: tokens of a text. */
+  boxes?: (Box & { weight: number; chosen: boolean })[];
   /** Token (0, 0) in pixels and pixels a token, where the scene is a map. */
   map?: { x: number; y: number; zoom: number; rows: number; columns: number };
 }

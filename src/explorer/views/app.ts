@@ -128,10 +128,10 @@ class App extends View {
     return html`<main class="explore">
       <qkv-entry></qkv-entry>
       <aside class="rail" aria-label="Heads"><qkv-heads></qkv-heads>${this.#selects()}<qkv-filters></qkv-filters></aside>
-      <section class="stage" aria-label="Picture">
         <div class="tabs" role="tablist" aria-label="Views">
           ${viewList.map((v) => html`<button role="tab" id=${`tab-${v.id}`} aria-selected=${v.id === view.id} aria-controls="stage" tabindex=${v.id === view.id ? 0 : -1} title=${v.says} @click=${() => store.change({ view: v.id }, "push")} @keydown=${(e: KeyboardEvent) => this.#tabs(e, view.id)}>${v.title}</button>`)}
         </div>
+      <section class="stage" aria-label="Picture">
         <div class="view" id="stage" role="tabpanel" aria-labelledby=${`tab-${view.id}`} tabindex="-1" aria-busy=${store.run.value.state === "loading"}>${view.element(store)}</div>
       </section>
       <aside class="inspect" aria-label="Numbers"><qkv-inspector></qkv-inspector></aside>

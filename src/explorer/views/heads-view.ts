@@ -52,7 +52,7 @@ class HeadsView extends View {
             </button>`;
           })}`)}
       </div>
-      ${this.large ? nothing : html`<p class="grid-note">rows are layers, columns heads</p>`}`; // biome-ignore format: one template
+      ${this.large ? nothing : html`<p class="grid-note">rows are layers, columns heads${k.queries * k.keys > 2 ** 20 ? "; two rows of each band are shown" : ""}</p>`}`; // biome-ignore format: one template
   }
 
   /** Arrow keys walk the grid; the page's own arrows stay out of it. */

@@ -4,6 +4,7 @@ import { heatmapScene } from "../scene/heatmap.js";
 import { groupLabel } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
+import { lazy } from "./lazy.js";
 import { legend } from "./legend.js";
 import { PictureView } from "./picture-view.js";
 import { rowTable } from "./row-table.js";
@@ -15,7 +16,7 @@ class MapView extends PictureView {
     const k = store.kind.value;
     const maps = store.maps();
     if (!k) return waiting(store.run.value, "Reading the text");
-    if (!maps) return html`<qkv-tiles-view></qkv-tiles-view>`;
+    if (!maps) return lazy(() => import("./tiles-view.js"), html`<qkv-tiles-view></qkv-tiles-view>`);
     if (maps.state !== "ready") return waiting(maps, "Computing the layer");
     const head = headOf(store, k);
     const [R, C] = [maps.value.rows.length, maps.value.columns.length];
