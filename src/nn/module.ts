@@ -93,7 +93,12 @@ export abstract class Module {
     const names = new Set(reader ? reader.names : Object.keys(state));
     const strip = (name: string): string | undefined =>
       name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
-    for (const name of wanted.keys()) if (!names.has(prefix + name)) missing(where, prefix + name, names);
+    for (const name of wanted.keys()) {
+      if (names.has(prefix + name)) continue;
+      // The nearest that no weight has a claim on: the one meant, misspelt; layer 0's own is not layer 1's.
+      const free = [...names].filter((n) => !wanted.has(strip(n) ?? n) && !ignore?.(n));
+      missing(where, prefix + name, names.size, nearestName(prefix + name, free.length > 0 ? free : names));
+    }
     for (const name of names) {
       const own = strip(name);
       if ((own === undefined || !wanted.has(own)) && !ignore?.(name)) unknown(where, name, prefix, wanted.keys());
@@ -118,12 +123,11 @@ function isReader(state: State): state is Extract<State, { tensor(name: string):
   return typeof (state as { tensor?: unknown }).tensor === "function";
 }
 
-function missing(where: string, name: string, there: ReadonlySet<string>): never {
-  const nearest = nearestName(name, there);
+function missing(where: string, name: string, count: number, nearest: string | undefined): never {
   throw new OptionError({
     where,
     argument: `"${name}"`,
-    got: `is not among the ${there.size} weights given${nearest === undefined ? "" : `; nearest is "${nearest}"`}`,
+    got: `is not among the ${count} weights given${nearest === undefined ? "" : `; nearest is "${nearest}"`}`,
     fix: nearest?.endsWith(`.${name}`)
       ? `{ prefix: "${nearest.slice(0, -name.length)}" }`
       : "give every weight that parameters() lists",
