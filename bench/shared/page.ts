@@ -6,8 +6,8 @@ const intro = `# Performance
 Written by \`npm run bench\` from its last run; every number below was measured, on the machine and under the load its table
 names. Contenders of a table take turns in one process (A B C, A B C, …); the figure is the median. "÷ ours" is a
 contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the distance from float64 on
-some rows. A ratio is worth more than a time, and a table taken under load (above the number of processors) is worth little
-of either.
+some rows. A ratio is worth more than a time. A load above the number of processors means that others were computing too:
+medians are then of little worth, and "best", the quickest of the runs, says more.
 
 Which kernel runs where: \`portable\` (plain WebAssembly SIMD) everywhere, \`relaxed\` (fused multiply-add) from Node 22 and in
 browsers with relaxed SIMD, \`wide\` (256-bit) from Node 24 when a program asks for it; \`qkv bench --kernels\` says which and
@@ -28,6 +28,7 @@ function table({ title, conditions: c, lines, missing }: Answer): string {
       l.name,
       `${l.median.toFixed(l.median < 10 ? 3 : 1)} ms`,
       `${l.p90.toFixed(l.p90 < 10 ? 3 : 1)} ms`,
+      `${l.best.toFixed(l.best < 10 ? 3 : 1)} ms`,
       l.gflops.toFixed(1),
       `${l.ratio.toFixed(2)}×`,
       l.error === null ? "–" : l.error.toExponential(1),
@@ -37,8 +38,8 @@ function table({ title, conditions: c, lines, missing }: Answer): string {
   return [
     `**${facts}**`,
     "",
-    "kernel | median | p90 | GFLOP/s | ÷ ours | max \\|Δ\\|",
-    "--- | ---: | ---: | ---: | ---: | ---:",
+    "kernel | median | p90 | best | GFLOP/s | ÷ ours | max \\|Δ\\|",
+    "--- | ---: | ---: | ---: | ---: | ---: | ---:",
     ...rows,
     ...(missing.length > 0 ? ["", ...missing.map((m) => `Not measured – ${m}`)] : []),
   ].join("\n");

@@ -84,12 +84,13 @@ export function print({ title, conditions: c, lines, missing }: Answer): string 
     cells.map((cell, n) => (n === 0 ? cell.padEnd(30) : cell.padStart(13))).join("");
   return [
     head,
-    row(["kernel", "median", "p90", "GFLOP/s", "÷ ours", "max |Δ|"]),
+    row(["kernel", "median", "p90", "best", "GFLOP/s", "÷ ours", "max |Δ|"]),
     ...lines.map((l) =>
       row([
         l.name,
         ms(l.median),
         ms(l.p90),
+        ms(l.best),
         l.gflops.toFixed(1),
         `${l.ratio.toFixed(2)}×`,
         l.error === null ? "–" : l.error.toExponential(1),
