@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 import { check } from "../../src/check/index.js";
 import { conventions, planted, right } from "./planted.js";
 
+/** What else is rightly said of some planted mistakes. */
+const besides: Record<string, string[]> = { "softmax-missing": ["mask-multiplied-before-softmax"] };
+
 for (const [rule, mistakes] of Object.entries(planted)) {
   describe(`${rule} is named`, () => {
     for (const [title, make] of Object.entries(mistakes))
@@ -9,7 +12,7 @@ for (const [rule, mistakes] of Object.entries(planted)) {
         const report = await check(make(), { timeLimit: 3000 });
         const serious = report.findings.filter((f) => f.severity !== "info");
         expect(serious[0]?.rule, JSON.stringify(report.findings, null, 1)).toBe(rule);
-        expect(serious.slice(1).map((f) => f.rule), JSON.stringify(serious.slice(1), null, 1)).toEqual([]);
+        expect(serious.slice(1).map((f) => f.rule), JSON.stringify(serious.slice(1), null, 1)).toEqual(besides[rule] ?? []);
       });
   });
 }

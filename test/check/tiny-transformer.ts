@@ -225,8 +225,8 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
     },
   },
   "state-leak": { remembers: () => tiny({ memory: true }) },
-  "heads-split-without-transpose": { reshaped: () => tiny({ causal: false, split: true, merge: true, layers: 1 }), "causal, two layers": () => tiny({ split: true, merge: true }) },
-  "heads-merged-without-transpose": { reshaped: () => tiny({ merge: true, layers: 1 }), "two layers": () => tiny({ merge: true, heads: 3 }) },
+  "heads-split-without-transpose": { reshaped: () => tiny({ causal: false, split: true, merge: true, layers: 1 }), "causal, one layer": () => tiny({ split: true, merge: true, layers: 1 }) },
+  "heads-merged-without-transpose": { reshaped: () => tiny({ merge: true, layers: 1 }), "three heads": () => tiny({ merge: true, heads: 3, layers: 1, positions: "rope" }) },
   "cache-prefill-not-causal": { "no mask with a cache": () => tiny({ cache: true, stepVisible: () => true }), rope: () => tiny({ cache: true, positions: "rope", stepVisible: () => true }) },
   "cache-history-masked": {
     "tril(0)": () => tiny({ cache: true, stepVisible: (i, j) => j <= i }),

@@ -18,7 +18,7 @@ interface Facts {
 function facts(lab: ModelLab): Promise<Facts | string> {
   return lab.once("repeats", async () => {
     const ids = [lab.ids(5, 21)];
-    const other = [lab.ids(5, 22)];
+    const other = [ids[0]!.map((id) => lab.other(id, 7))];
     const outs: Float64Array[] = [];
     for (let n = 0; n < 4; n++) {
       const a = await lab.ask(ids);

@@ -113,7 +113,7 @@ function each(p: Shape, visit: (b: number, h: number, i: number) => void): void 
 function normalise(p: Shape, s: Float64Array, axis: SoftmaxAxis): Float64Array {
   const { B, H, Lq, Lk } = p;
   const out = new Float64Array(s.length);
-  if (axis === "nothing") return s.map((x) => (x === Number.NEGATIVE_INFINITY ? 0 : x));
+  if (axis === "nothing") return s; // a hidden score stays −∞: only a softmax turns it into nothing
   if (axis === "keys") {
     for (let row = 0; row < B * H * Lq; row++) softmaxInto(s, out, row * Lk, Lk);
     return out;

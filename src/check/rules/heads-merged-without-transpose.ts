@@ -16,12 +16,7 @@ export const headsMergedWithoutTranspose = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.2; seen in jsbaan/transformer-from-scratch#6",
   wrong: "out = heads.reshape([B, L, H * D]); // from [B, H, L, D]",
   right: "out = heads.transpose(1, 2).reshape([B, L, H * D]);",
-  mustCatch: [
-    "writes as [B, L, H, D]",
-    "says [B, L, H·D] without moving",
-    "flattened, written in the wrong order",
-    "a model that merges by reshape",
-  ],
+  mustCatch: ["writes [B, L, H, D]","says [B, L, H·D]","bare numbers, flattened","model: reshaped","model: three heads","module: merged by reshape"],
   explains: ["batch-dependence", "future-leak", "padding-leak", "mask-on-query-axis", "mask-inverted", "left-pad-positions", "pad-attends-pad", "mask-head-order", "pad-in-pooling", "cache-history-masked", "cache-prefill-not-causal", "rope-offset-in-cache", "causal-dropped-on-a-path", "documents-leak-in-pack"],
   base: [
     {

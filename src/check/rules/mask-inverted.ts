@@ -16,12 +16,7 @@ export const maskInverted = rule({
     "notes of PyTorch SDPA (attn_mask: True takes part); seen in rasbt/LLMs-from-scratch#1061, pytorch#170415, #118972",
   wrong: "if (mask[i][j]) score = -Infinity;",
   right: "if (!mask[i][j]) score = -Infinity;",
-  mustCatch: [
-    "mask hides where it is 1",
-    "keyPadding hides where it is 1",
-    "both, in a flattened batch",
-    "a model that hides the real tokens",
-  ],
+  mustCatch: ["1 hides, loops","1 hides, float32 loops","1 hides, whole maps","1 hides, flattened batch","1 hides, online softmax","only keyPadding inverted","only mask inverted","model: encoder hides real tokens","model: decoder hides real tokens"],
   explains: ["pad-attends-pad", "padding-leak",
     "NaN-through-mask",
     "dead-row-NaN",

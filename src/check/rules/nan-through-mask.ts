@@ -16,7 +16,7 @@ export const nanThroughMask = rule({
   reference: "masked means absent; seen in pytorch#101967",
   wrong: "for (let j = 0; j < Lk; j++) out += weights[j] * v[j]; // 0 · NaN",
   right: "for (let j = 0; j < Lk; j++) if (visible[j]) out += weights[j] * v[j];",
-  mustCatch: ["multiplies every value", "dense, flattened", "dense whole maps", "adds −Infinity to NaN scores"],
+  mustCatch: ["multiplies every value, loops","multiplies every value, whole maps","multiplies every value, flattened batch","float32, dense"],
   picture: { expected: "■ ■ ·\n■ ■ ·\n■ ■ ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {
     const known = await base(lab);

@@ -11,6 +11,6 @@ export const projectAfterSplit = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.2: W_i^Q per head; seen in MarcoMeter/episodic-transformer-memory-ppo#22",
   wrong: "q = linear(split(x)); // weight [D, D]",
   right: "q = split(linear(x)); // weight [H·D, dModel]",
-  mustCatch: ["projects slices", "projects slices, weights transposed", "projects slices and does not scale"],
+  mustCatch: ["module: projects slices","module: projects slices, [in, out]","module: projects slices, torch's names"],
   probeModule: (lab) => moduleOutcome(lab, "project-after-split"),
 });

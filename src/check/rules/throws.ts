@@ -14,7 +14,7 @@ export const throws = rule({
   reference: "the checker's manual, docs/check/README.md",
   wrong: "const [L, D] = q.shape; // of [B, H, L, D]",
   right: "const [B, H, L, D] = q.shape;",
-  mustCatch: ["throws always", "throws with a mask", "gives back nothing", "gives back the wrong size"],
+  mustCatch: ["always","with a mask","gives nothing","wrong size"],
   explains: ["mask-ignored"],
   probe: async (lab) => {
     const known = await base(lab);

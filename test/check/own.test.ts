@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { attention } from "../../src/attention/index.js";
+import { assertAttention, attentionMatchers, check } from "../../src/check/index.js";
+
+expect.extend(attentionMatchers);
+
+test("this library's attention has no finding, in every option the checker knows", async () => {
+  // biome-ignore lint/suspicious/noExplicitAny: the checker's options are a subset of attention()'s
+  const report = await check(attention as any);
+  expect(report.findings).toEqual([]);
+  expect(report.tested).toContain("window-off-by-one");
+  expect(report.tested).toContain("gqa-tile-for-repeat");
+});
+
+test("expect(attention).toBeAttention() holds, and fails with the report", async () => {
+  // biome-ignore lint/suspicious/noExplicitAny: a matcher added above
+  await (expect(attention) as any).toBeAttention({ rules: ["scale-missing", "future-leak"] });
+  // biome-ignore lint/suspicious/noExplicitAny: a matcher added above
+  await expect((expect(() => new Float32Array(3)) as any).toBeAttention()).rejects.toThrow(/throws/);
+  await expect(assertAttention(() => undefined)).rejects.toThrow(/gives? back|gave back/);
+});
