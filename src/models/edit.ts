@@ -35,7 +35,7 @@ export interface Edit {
 /** A listener that makes the edits. @throws {OptionError} for an edit that says nothing or contradicts itself */
 export function editor(edits: readonly Edit[], model: Model): AttentionListener {
   const kind: AttentionKind = model.family === "encoder-decoder" ? "encoder" : "self";
-  const whole = edits.map((edit, i) => placed({ kind, ...checked(edit, i) }, i, model));
+  const whole = edits.map((edit, i) => ({ ...checked(edit, i, model), kind: edit.kind ?? kind }));
   const at = (site: Site): Edit[] => whole.filter((e) => e.kind === site.kind && e.layer === site.layer);
   return {
     // What a head may see and how sharply is changed in the question, so that row sums and traces agree with it.
@@ -44,7 +44,7 @@ export function editor(edits: readonly Edit[], model: Model): AttentionListener 
   };
 }
 
-function checked(edit: Edit, index: number, layers: number): Edit {
+function checked(edit: Edit, index: number, { layerCount: layers, family }: Model): Edit {
   const argument = `edit[${index}]`;
   const { output, mask, scale, weights } = edit;
   const given = [output, mask ?? scale, weights].filter((x) => x !== undefined).length;
@@ -54,28 +54,14 @@ function checked(edit: Edit, index: number, layers: number): Edit {
   if (!(Number.isInteger(edit.layer) && edit.layer >= 0 && edit.layer < layers)) {
     refuse(`names layer ${edit.layer}`, `0 … ${layers - 1}, the layers of this model`);
   }
+  const kinds: AttentionKind[] = family === "encoder-decoder" ? ["encoder", "decoder", "cross"] : ["self"];
+  if (edit.kind !== undefined && !kinds.includes(edit.kind)) {
+    refuse(`has kind "${edit.kind}"`, `one of those this model has: ${kinds.join(", ")}`);
+  }
   if (given === 0) refuse("changes nothing", "output, mask, scale or weights");
   if (weights !== undefined && given > 1) refuse("gives weights beside output, mask or scale", "weights alone");
   if (output !== undefined && output !== "zero" && output !== "mean" && !Number.isFinite(output)) {
     refuse(`has output ${JSON.stringify(output)}`, '"zero", "mean" or a factor');
-  }
-  return edit;
-}
-
-/** config.json's names for how many layers there are. */
-const layerCounts = ["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
-
-/** An edit of a layer that is there: one of another would change nothing and say nothing. */
-function placed<E extends Edit & { kind: AttentionKind }>(edit: E, index: number, { config, family }: Model): E {
-  const refuse = (got: string, expected: string): never => {
-    throw new OptionError({ where: "forward", argument: `edit[${index}]`, got, expected });
-  };
-  const kinds: AttentionKind[] = family === "encoder-decoder" ? ["encoder", "decoder", "cross"] : ["self"];
-  if (!kinds.includes(edit.kind)) refuse(`has kind "${edit.kind}"`, kinds.map((k) => `"${k}"`).join(", "));
-  const names = ["decoder", "cross"].includes(edit.kind) ? ["num_decoder_layers", ...layerCounts] : layerCounts;
-  const layers = names.map((n) => config[n]).find((n) => typeof n === "number");
-  if (edit.layer < 0 || (layers !== undefined && edit.layer >= layers)) {
-    refuse(`has layer ${edit.layer}`, `0 … ${(layers ?? 1) - 1}, the layers of this model`);
   }
   return edit;
 }

@@ -113,6 +113,12 @@ export abstract class Model extends Module {
     return this.#config.maybe("max_position_embeddings") ?? this.#config.maybe("n_positions");
   }
 
+  /** How many layers a stack has; of an encoder–decoder the taller one. */
+  get layerCount(): number {
+    const names = ["num_hidden_layers", "n_layers", "n_layer", "num_layers", "num_decoder_layers"];
+    return Math.max(...names.map((n) => this.#config.maybe(n) ?? 0));
+  }
+
   /** What fills a batch. */
   get padId(): number {
     return this.#config.maybe("pad_token_id") ?? this.#config.maybe("eos_token_id") ?? 0;

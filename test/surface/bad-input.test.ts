@@ -135,11 +135,11 @@ describe("what a model reads", () => {
   test("a head that is not there, to be edited", async () =>
     expect(
       await message(() => model.forward({ inputIds: [[1]] }, { edit: [{ layer: 1, head: 4, output: "zero" }] })),
-    ).toMatchInlineSnapshot(`"forward: edit[0] names layer 1; expected 0 … NaN, the layers of this model."`));
+    ).toMatchInlineSnapshot(`"forward: edit names head 4; expected 0 … 3, the heads of layer 1."`));
   test("a layer that is not there, to be edited", async () =>
     expect(
       await message(() => model.forward({ inputIds: [[1]] }, { edit: [{ layer: 2, output: "zero" }] })),
-    ).toMatchInlineSnapshot(`"forward: edit[0] names layer 2; expected 0 … NaN, the layers of this model."`));
+    ).toMatchInlineSnapshot(`"forward: edit[0] names layer 2; expected 0 … 1, the layers of this model."`));
   test("a negative temperature", async () =>
     expect(await message(() => model.generate([1], { temperature: -1 }).next())).toMatchInlineSnapshot(`"generate: temperature is -1; expected a number ≥ 0; 0 is greedy."`));
 });
