@@ -1,0 +1,132 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { readTrace } from "../../../src/trace/index.js";
+import { cannot, explorer, ready } from "./open.js";
+
+async function download(page: Page, name: string): Promise<Buffer> {
+  await page.locator("summary", { hasText: "Share" }).click();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.locator(`[data-share=${name}]`).click()]);
+  return readFileSync(await file.path());
+}
+
+const hostile = "A </script><img src=x onerror=alert(1)> whale \u202e \u{1F40B}";
+
+describe.skipIf(cannot)("taking the picture along", () => {
+  const e = explorer();
+
+  test("a link opened in a fresh profile gives the same picture, pixel by pixel", async () => {
+    const one = await e.open("view=map&layer=2&head=1&scale=cividis&as=log&q=6&k=2&theme=dark");
+    await one.waitForSelector("canvas.picture");
+    await one.mouse.move(0, 0);
+    const link = one.url();
+    const two = await (await e.browser().newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" })).newPage();
+    await two.goto(link);
+    await ready(two);
+    await two.waitForSelector("canvas.picture");
+    const pixels = (page: Page): Promise<string> => page.evaluate(() => new Promise<string>((ok) => requestAnimationFrame(() => requestAnimationFrame(() => ok(document.querySelector<HTMLCanvasElement>("canvas.picture")!.toDataURL())))));
+    await expect.poll(() => pixels(two)).toBe(await pixels(one));
+    await one.close();
+    await two.context().close();
+  });
+
+  test("back and forward walk through what was chosen", async () => {
+    const page = await e.open();
+    await page.getByRole("tab", { name: "Map" }).click();
+    await page.getByRole("tab", { name: "Lines" }).click();
+    await page.goBack();
+    await expect.poll(() => page.getByRole("tab", { name: "Map" }).getAttribute("aria-selected")).toBe("true");
+    await page.goForward();
+    await expect.poll(() => page.getByRole("tab", { name: "Lines" }).getAttribute("aria-selected")).toBe("true");
+    await page.close();
+  });
+
+  test("SVG, CSV, JSON, NPZ and trace are the same bytes when asked again, and hostile tokens are inert in them", async () => {
+    const page = await e.open(`view=map&layer=1&text=${encodeURIComponent(hostile)}`);
+    await page.waitForSelector("canvas.picture");
+    const made: Record<string, Buffer> = {};
+    for (const name of ["svg", "csv", "json", "npz", "trace"]) {
+      made[name] = await download(page, name);
+      expect((await download(page, name)).equals(made[name]!), name).toBe(true);
+    }
+    const svg = made["svg"]!.toString();
+    expect(svg).not.toMatch(/<img|<script/);
+    expect(svg).not.toContain("\u202e");
+    expect(await page.evaluate((s) => new DOMParser().parseFromString(s, "image/svg+xml").querySelector("parsererror") === null, svg)).toBe(true);
+    const json = JSON.parse(made["json"]!.toString()) as { heads: number[][][]; queries: string[] };
+    const trace = readTrace(new Uint8Array(made["trace"]!));
+    const weights = trace.weights({ layer: 1, head: 3 }).data;
+    const L = json.queries.length;
+    for (let i = 0; i < L; i++) for (let j = 0; j <= i; j++) expect(json.heads[3]![i]![j]).toBeCloseTo(weights[i * L + j]!, 6);
+    await page.close();
+  });
+
+  test("a one-file page opens from disk without a network, draws the trace and runs nothing a token says", async () => {
+    const page = await e.open(`view=map&layer=1&head=2&text=${encodeURIComponent(hostile)}`);
+    await page.waitForSelector("canvas.picture");
+    const html = await download(page, "html");
+    await page.close();
+    const path = join(await mkdtemp(join(tmpdir(), "qkv-page-")), "attention.html");
+    writeFileSync(path, html);
+    const context = await e.browser().newContext({ offline: true });
+    const alone = await context.newPage();
+    const complaints: string[] = [];
+    alone.on("request", (r) => !r.url().startsWith("file:") && !r.url().startsWith("data:") && complaints.push(r.url()));
+    alone.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
+    alone.on("dialog", (d) => complaints.push(d.message()));
+    await alone.goto(pathToFileURL(path).href);
+    await alone.waitForFunction(() => document.querySelector("attention-view")?.shadowRoot?.querySelector("canvas") !== null);
+    await alone.locator("attention-view canvas").focus();
+    await alone.keyboard.press("ArrowDown");
+    expect(await alone.locator("attention-view .read").textContent()).toMatch(/looks at/);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test("<attention-view>: attributes, properties and events, two on a page", async () => {
+    const page = await e.open("view=map");
+    const trace = (await download(page, "trace")).toString("base64");
+    await page.close();
+    const context = await e.browser().newContext();
+    const plain = await context.newPage();
+    await plain.goto(`http://127.0.0.1:${e.server().port}/icon.svg`);
+    const got = await plain.evaluate(async (file) => {
+      await import(`${location.origin}/attention-view.js` as string);
+      const body = document.documentElement.appendChild(document.createElementNS("http://www.w3.org/1999/xhtml", "body"));
+      const make = (): any => { const x = document.createElementNS("http://www.w3.org/1999/xhtml", "attention-view"); body.appendChild(x); return x; }; // biome-ignore lint/suspicious/noExplicitAny: the element's own properties
+      const [a, b] = [make(), make()];
+      const ready = Promise.all([a, b].map((x) => new Promise<any>((ok) => x.addEventListener("attention-ready", (ev: CustomEvent) => ok(ev.detail))))); // biome-ignore lint/suspicious/noExplicitAny: event detail
+      const url = URL.createObjectURL(new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
+      a.setAttribute("src", url);
+      a.setAttribute("layer", "2");
+      b.src = url;
+      const [detail] = await ready;
+      const selected = new Promise<any>((ok) => b.addEventListener("attention-select", (ev: CustomEvent) => ok(ev.detail))); // biome-ignore lint/suspicious/noExplicitAny: event detail
+      await b.updateComplete;
+      b.shadowRoot.querySelector("canvas").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+      const choice = await selected;
+      await b.updateComplete;
+      return { layers: detail.layers, layer: a.layer, choice, reflected: b.getAttribute("query") };
+    }, trace);
+    expect(got.layers).toEqual([0, 1, 2, 3]);
+    expect(got.layer).toBe(2);
+    expect(got.choice).toMatchObject({ layer: 0, head: 0, query: 1, key: 0 });
+    expect(got.choice.weight).toBeGreaterThan(0);
+    expect(got.reflected).toBe("1");
+    await context.close();
+  });
+
+  test("the command shown makes the same numbers", async () => {
+    const page = await e.open("view=map&layer=1&head=2&text=It%27s%20a%20whale");
+    await page.locator("summary", { hasText: "Share" }).click();
+    await page.locator("[data-share=command]").click();
+    const text = await page.locator("dialog.command pre").textContent();
+    expect(text).toContain("qkv view bundled 'It'\\''s a whale' --layer 1 --head 2");
+    expect(text).toContain("trace.weights({ layer: 1, head: 2 })");
+    await page.close();
+  });
+});
