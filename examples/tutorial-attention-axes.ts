@@ -4,7 +4,12 @@
  */
 type Tensor = { data: ArrayLike<number>; shape: number[] };
 
-export default function selfAttention(Q: Tensor, K: Tensor, V: Tensor, { causal, scale }: { causal?: boolean; scale?: number } = {}): Tensor {
+export default function selfAttention(
+  Q: Tensor,
+  K: Tensor,
+  V: Tensor,
+  { causal, scale }: { causal?: boolean; scale?: number } = {},
+): Tensor {
   const D = Q.shape.at(-1)!;
   const [Lq, Lk, Dv] = [Q.shape.at(-2)!, K.shape.at(-2)!, V.shape.at(-1)!];
   const batch = Q.shape.slice(0, -2).reduce((x, y) => x * y, 1);

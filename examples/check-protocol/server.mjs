@@ -46,4 +46,5 @@ export const server = createServer(async (request, response) => {
   }
 });
 
-if (process.argv[1]?.endsWith("server.mjs")) server.listen(Number(process.argv[2] ?? 8077), () => console.log("listening"));
+if (process.argv[1]?.endsWith("server.mjs"))
+  server.listen(Number(process.argv[2] ?? 8077), () => console.log("listening"));

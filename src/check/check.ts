@@ -76,7 +76,9 @@ export async function checkModel(model: CandidateModel, options: CheckOptions = 
       name: options.name ?? "model",
       config: model.config,
       forward: (ids, mask, past, extra) =>
-        within(limit, () => (extra === undefined ? model.forward(ids, mask, past) : model.forward(ids, mask, past, extra))),
+        within(limit, () =>
+          extra === undefined ? model.forward(ids, mask, past) : model.forward(ids, mask, past, extra),
+        ),
     },
     options,
   );

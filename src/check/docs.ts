@@ -15,17 +15,35 @@ export function rulePage(r: Rule): string {
   return [
     `# ${r.id}`,
     `**${r.says}** ${r.why}`,
-    `Severity: ${r.severity}. Asked of ${kindsOf(r).map((k) => subjects[k]).join(", ")}.${r.aliases ? ` Also called ${r.aliases.map((a) => `\`${a}\``).join(", ")}.` : ""}`,
+    `Severity: ${r.severity}. Asked of ${kindsOf(r)
+      .map((k) => subjects[k])
+      .join(", ")}.${r.aliases ? ` Also called ${r.aliases.map((a) => `\`${a}\``).join(", ")}.` : ""}`,
     ...(r.wrong ? ["Wrong:", code(r.wrong), "Right:", code(r.right)] : []),
-    ...(maps ? [`Query rows, key columns; ■ attends, · does not, ! is not a number (${maps.says}):`, ["```text", sideBySide(maps.expected, maps.found), "```"].join("\n")] : []),
+    ...(maps
+      ? [
+          `Query rows, key columns; ■ attends, · does not, ! is not a number (${maps.says}):`,
+          ["```text", sideBySide(maps.expected, maps.found), "```"].join("\n"),
+        ]
+      : []),
     `**Fix.** ${r.fix}.`,
     `**Reference.** ${r.reference}.`,
-    ...(r.explains?.length ? [`Findings folded under it: ${r.explains.includes("*") ? "all that compare two calls" : r.explains.map((e) => `\`${e}\``).join(", ")}.`] : []),
+    ...(r.explains?.length
+      ? [
+          `Findings folded under it: ${r.explains.includes("*") ? "all that compare two calls" : r.explains.map((e) => `\`${e}\``).join(", ")}.`,
+        ]
+      : []),
     "",
-  ].join("\n\n").replace(/\n+$/, "\n");
+  ]
+    .join("\n\n")
+    .replace(/\n+$/, "\n");
 }
 
 /** The table of contents. */
 export function rulesTable(rules: readonly Rule[]): string {
-  return ["| rule | says | severity |", "|---|---|---|", ...rules.map((r) => `| [${r.id}](${pageOf(r)}) | ${r.says.replaceAll("|", "\\|")} | ${r.severity} |`), ""].join("\n");
+  return [
+    "| rule | says | severity |",
+    "|---|---|---|",
+    ...rules.map((r) => `| [${r.id}](${pageOf(r)}) | ${r.says.replaceAll("|", "\\|")} | ${r.severity} |`),
+    "",
+  ].join("\n");
 }

@@ -20,7 +20,10 @@ export interface MatcherOptions extends CheckOptions {
 
 type Subject = AttentionFunction | CandidateModel | MultiHeadModule;
 
-async function judge(subject: unknown, { strict, ...options }: MatcherOptions): Promise<{ pass: boolean; report: Report }> {
+async function judge(
+  subject: unknown,
+  { strict, ...options }: MatcherOptions,
+): Promise<{ pass: boolean; report: Report }> {
   const it = subject as Partial<CandidateModel & MultiHeadModule>;
   const report =
     typeof subject === "function"
@@ -35,9 +38,15 @@ async function judge(subject: unknown, { strict, ...options }: MatcherOptions): 
 
 /** For `expect.extend` of vitest and jest. */
 export const attentionMatchers = {
-  async toBeAttention(subject: unknown, options: MatcherOptions = {}): Promise<{ pass: boolean; message: () => string }> {
+  async toBeAttention(
+    subject: unknown,
+    options: MatcherOptions = {},
+  ): Promise<{ pass: boolean; message: () => string }> {
     const { pass, report } = await judge(subject, options);
-    return { pass, message: () => (pass ? "expected an attention with a mistake, and found none" : `\n${toText(report)}`) };
+    return {
+      pass,
+      message: () => (pass ? "expected an attention with a mistake, and found none" : `\n${toText(report)}`),
+    };
   },
 };
 

@@ -78,7 +78,8 @@ function fold(findings: Finding[]): Finding[] {
     if (cause === f || cause.severity === "info") return false;
     const explains = ruleOf(cause.rule)?.explains ?? [];
     // "*": where the same call gives another answer, every other comparison means nothing.
-    if (explains.includes("*")) return cause.severity === "error" && !ruleOf(f.rule)?.explains?.includes("*") && f.rule !== "throws";
+    if (explains.includes("*"))
+      return cause.severity === "error" && !ruleOf(f.rule)?.explains?.includes("*") && f.rule !== "throws";
     return explains.includes(f.rule);
   };
   for (const f of sorted) {

@@ -15,7 +15,10 @@ test("every rule has its page, made from the rule", () => {
     writeFileSync(join(folder, "rules.md"), `# Rules\n\n${rulesTable(rules)}`);
   }
   for (const r of rules) {
-    expect(existsSync(join(folder, pageOf(r))), `${pageOf(r)}: run WRITE_DOCS=1 npx vitest run test/check/docs.test.ts`).toBe(true);
+    expect(
+      existsSync(join(folder, pageOf(r))),
+      `${pageOf(r)}: run WRITE_DOCS=1 npx vitest run test/check/docs.test.ts`,
+    ).toBe(true);
     expect(readFileSync(join(folder, pageOf(r)), "utf8")).toBe(rulePage(r));
   }
   const pages = readdirSync(folder).filter((n) => n.endsWith(".md"));
@@ -23,7 +26,8 @@ test("every rule has its page, made from the rule", () => {
 });
 
 test("the catalogue has the forty-one mistakes by their names", () => {
-  const named = `mask-inverted mask-multiplied-before-softmax mask-constant-wrong mask-after-softmax mask-on-query-axis mask-head-order
+  const named =
+    `mask-inverted mask-multiplied-before-softmax mask-constant-wrong mask-after-softmax mask-on-query-axis mask-head-order
     dead-row-NaN dead-row-uniform NaN-through-mask mask-overflow-fp16 scale-missing scale-d_model scale-by-heads softmax-axis
     softmax-unstable fp16-scores-overflow heads-split-without-transpose heads-merged-without-transpose project-after-split
     batch-as-sequence gqa-tile-for-repeat gqa-repeat-on-sequence-axis causal-reversed causal-off-by-one causal-alignment

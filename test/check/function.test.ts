@@ -12,13 +12,17 @@ for (const [rule, mistakes] of Object.entries(planted)) {
         const report = await check(make(), { timeLimit: 3000 });
         const serious = report.findings.filter((f) => f.severity !== "info");
         expect(serious[0]?.rule, JSON.stringify(report.findings, null, 1)).toBe(rule);
-        expect(serious.slice(1).map((f) => f.rule), JSON.stringify(serious.slice(1), null, 1)).toEqual(besides[rule] ?? []);
+        expect(
+          serious.slice(1).map((f) => f.rule),
+          JSON.stringify(serious.slice(1), null, 1),
+        ).toEqual(besides[rule] ?? []);
       });
   });
 }
 
 describe("a right implementation has no finding", () => {
-  for (const [title, attention] of Object.entries(right)) test(title, async () => expect((await check(attention)).findings).toEqual([]));
+  for (const [title, attention] of Object.entries(right))
+    test(title, async () => expect((await check(attention)).findings).toEqual([]));
 });
 
 describe("a convention is named and not held against it", () => {

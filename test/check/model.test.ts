@@ -9,11 +9,15 @@ for (const [rule, mistakes] of Object.entries(plantedModels)) {
         const report = await checkModel(make(), { timeLimit: 5000 });
         const serious = report.findings.filter((f) => f.severity !== "info");
         expect(serious[0]?.rule, JSON.stringify(report.findings, null, 1)).toBe(rule);
-        expect(serious.slice(1).map((f) => f.rule), JSON.stringify(serious.slice(1), null, 1)).toEqual([]);
+        expect(
+          serious.slice(1).map((f) => f.rule),
+          JSON.stringify(serious.slice(1), null, 1),
+        ).toEqual([]);
       });
   });
 }
 
 describe("a right model has no finding", () => {
-  for (const [title, make] of Object.entries(rightModels)) test(title, async () => expect((await checkModel(make())).findings).toEqual([]));
+  for (const [title, make] of Object.entries(rightModels))
+    test(title, async () => expect((await checkModel(make())).findings).toEqual([]));
 });

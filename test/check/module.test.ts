@@ -6,7 +6,11 @@ for (const [rule, mistakes] of Object.entries(plantedModules))
   for (const [title, make] of Object.entries(mistakes))
     test(`${rule} is named in a multi-head module: ${title}`, async () => {
       const { findings } = await checkModule(make());
-      expect(findings.map((f) => f.rule), JSON.stringify(findings)).toEqual([rule]);
+      expect(
+        findings.map((f) => f.rule),
+        JSON.stringify(findings),
+      ).toEqual([rule]);
     });
 for (const [title, make] of Object.entries(rightModules))
-  test(`a right multi-head module has no finding: ${title}`, async () => expect((await checkModule(make())).findings).toEqual([]));
+  test(`a right multi-head module has no finding: ${title}`, async () =>
+    expect((await checkModule(make())).findings).toEqual([]));

@@ -21,18 +21,32 @@ export function multiHead(wrong: Wrong = {}): MultiHeadModule {
   const apply = (m: Float32Array, n: number, x: Float32Array) => {
     const out = new Float32Array(x.length);
     for (let row = 0; row < x.length / n; row++)
-      for (let o = 0; o < n; o++) for (let i = 0; i < n; i++) out[row * n + o]! += x[row * n + i]! * m[wrong.transposed ? i * n + o : o * n + i]!;
+      for (let o = 0; o < n; o++)
+        for (let i = 0; i < n; i++) out[row * n + o]! += x[row * n + i]! * m[wrong.transposed ? i * n + o : o * n + i]!;
     return out;
   };
   const tensor = (data: Float32Array, n: number) => ({ data, shape: [n, n] });
-  const names = wrong.names === "torch" ? ["q_proj.weight", "k_proj.weight", "v_proj.weight", "out_proj.weight"] : ["q", "k", "v", "o"];
+  const names =
+    wrong.names === "torch"
+      ? ["q_proj.weight", "k_proj.weight", "v_proj.weight", "out_proj.weight"]
+      : ["q", "k", "v", "o"];
   return {
     heads: H,
-    weights: { [names[0]!]: tensor(w.q, size), [names[1]!]: tensor(w.k, size), [names[2]!]: tensor(w.v, size), [names[3]!]: tensor(w.o, dModel) },
+    weights: {
+      [names[0]!]: tensor(w.q, size),
+      [names[1]!]: tensor(w.k, size),
+      [names[2]!]: tensor(w.v, size),
+      [names[3]!]: tensor(w.o, dModel),
+    },
     forward(x: Numbers) {
       const [B, L] = x.shape as [number, number];
-      const [q, k, v] = [w.q, w.k, w.v].map((m) => apply(m, size, x.data)) as [Float32Array, Float32Array, Float32Array];
-      const at = (b: number, h: number, i: number, d: number, wrongly?: boolean) => (wrongly ? ((b * H + h) * L + i) * D + d : ((b * L + i) * H + h) * D + d);
+      const [q, k, v] = [w.q, w.k, w.v].map((m) => apply(m, size, x.data)) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      const at = (b: number, h: number, i: number, d: number, wrongly?: boolean) =>
+        wrongly ? ((b * H + h) * L + i) * D + d : ((b * L + i) * H + h) * D + d;
       const mixed = new Float32Array(q.length);
       const scale = wrong.scale ? wrong.scale(D, H) : 1 / Math.sqrt(D);
       for (let b = 0; b < B; b++)
@@ -45,7 +59,8 @@ export function multiHead(wrong: Wrong = {}): MultiHeadModule {
             });
             const l = e.reduce((a, y) => a + y, 0);
             e.forEach((y, j) => {
-              for (let d = 0; d < D; d++) mixed[at(b, h, i, d, wrong.merge)]! += (y / l) * v[at(b, h, j, d, wrong.split)]!;
+              for (let d = 0; d < D; d++)
+                mixed[at(b, h, i, d, wrong.merge)]! += (y / l) * v[at(b, h, j, d, wrong.split)]!;
             });
           }
       return { data: apply(w.o, dModel, mixed), shape: [B, L, dModel] };
@@ -59,9 +74,15 @@ export const plantedModules: Record<string, Record<string, () => MultiHeadModule
     "projects slices, [in, out]": () => multiHead({ shared: true, transposed: true }),
     "projects slices, torch's names": () => multiHead({ shared: true, names: "torch" }),
   },
-  "heads-split-without-transpose": { "split by reshape": () => multiHead({ split: true }), "split and merged": () => multiHead({ split: true, merge: true }) },
+  "heads-split-without-transpose": {
+    "split by reshape": () => multiHead({ split: true }),
+    "split and merged": () => multiHead({ split: true, merge: true }),
+  },
   "heads-merged-without-transpose": { "merged by reshape": () => multiHead({ merge: true, transposed: true }) },
   "scale-missing": { "no scale": () => multiHead({ scale: () => 1 }) },
   "scale-d_model": { "√dModel": () => multiHead({ scale: (D, H) => 1 / Math.sqrt(D * H), names: "torch" }) },
 };
-export const rightModules: Record<string, () => MultiHeadModule> = { "[out, in]": () => multiHead(), "[in, out], torch's names": () => multiHead({ transposed: true, names: "torch" }) };
+export const rightModules: Record<string, () => MultiHeadModule> = {
+  "[out, in]": () => multiHead(),
+  "[in, out], torch's names": () => multiHead({ transposed: true, names: "torch" }),
+};

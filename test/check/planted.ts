@@ -2,13 +2,29 @@
  * @file Planted mistakes: for each rule several wrong attentions, written differently. Each must be named by its rule.
  */
 import type { AttentionFunction, CandidateOptions, Numbers } from "../../src/check/types.js";
-import { float16Loops, float32Loops, flattened, half, type Hide, loops, online, type Pair, type Quirks, type Style, wholeMaps } from "./styles.js";
+import {
+  float16Loops,
+  float32Loops,
+  flattened,
+  half,
+  type Hide,
+  loops,
+  online,
+  type Pair,
+  type Quirks,
+  type Style,
+  wholeMaps,
+} from "./styles.js";
 
 export type Planted = Record<string, () => AttentionFunction>;
 
 /** The caller's rule with its parts exchanged. */
 const seen =
-  (part: { causal?: (p: Pair) => boolean; mask?: (p: Pair) => boolean; pad?: (p: Pair) => boolean }): NonNullable<Quirks["visible"]> =>
+  (part: {
+    causal?: (p: Pair) => boolean;
+    mask?: (p: Pair) => boolean;
+    pad?: (p: Pair) => boolean;
+  }): NonNullable<Quirks["visible"]> =>
   (p) =>
     (!p.options.causal || (part.causal ? part.causal(p) : p.causal(p.i, p.j))) &&
     (!p.options.mask || (part.mask ? part.mask(p) : p.mask(p.b, p.h, p.i, p.j))) &&
@@ -17,8 +33,17 @@ const seen =
 const each = (styles: Record<string, Style>, quirks: Quirks, says: string): Planted =>
   Object.fromEntries(Object.entries(styles).map(([name, style]) => [`${says}, ${name}`, () => style(quirks)]));
 
-const four = { "loops": loops, "float32 loops": float32Loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online };
-const masksOnly = (hide: Hide) => (o: CandidateOptions): Hide => (o.mask || o.keyPadding ? hide : { how: "absent" });
+const four = {
+  loops: loops,
+  "float32 loops": float32Loops,
+  "whole maps": wholeMaps,
+  "flattened batch": flattened,
+  "online softmax": online,
+};
+const masksOnly =
+  (hide: Hide) =>
+  (o: CandidateOptions): Hide =>
+    o.mask || o.keyPadding ? hide : { how: "absent" };
 
 /** Rearranges a tensor's buffer before an otherwise right function sees it. */
 const reread =
@@ -29,11 +54,17 @@ const reread =
       const data = new Float32Array(t.data.length);
       for (let b = 0; b < B; b++)
         for (let h = 0; h < H; h++)
-          for (let i = 0; i < L; i++) for (let d = 0; d < D; d++) data[((b * H + h) * L + i) * D + d] = t.data[((b * L + i) * H + h) * D + d]!;
+          for (let i = 0; i < L; i++)
+            for (let d = 0; d < D; d++) data[((b * H + h) * L + i) * D + d] = t.data[((b * L + i) * H + h) * D + d]!;
       return { ...t, data };
     };
     const given = { q, k, v };
-    const out = (await inner(which.includes("q") ? turn(q) : given.q, which.includes("k") ? turn(k) : k, which.includes("v") ? turn(v) : v, o)) as Numbers;
+    const out = (await inner(
+      which.includes("q") ? turn(q) : given.q,
+      which.includes("k") ? turn(k) : k,
+      which.includes("v") ? turn(v) : v,
+      o,
+    )) as Numbers;
     return turnOutput ? unturn(out, q, v) : out;
   };
 
@@ -45,7 +76,8 @@ function unturn(t: Numbers | Float32Array, q: Numbers, v: Numbers): Numbers {
   const data = new Float32Array(from.length);
   for (let b = 0; b < B; b++)
     for (let h = 0; h < H; h++)
-      for (let i = 0; i < L; i++) for (let d = 0; d < D; d++) data[((b * L + i) * H + h) * D + d] = from[((b * H + h) * L + i) * D + d]!;
+      for (let i = 0; i < L; i++)
+        for (let d = 0; d < D; d++) data[((b * L + i) * H + h) * D + d] = from[((b * H + h) * L + i) * D + d]!;
   return { data, shape: [B, H, L, D], dims: [B, H, L, D] };
 }
 
@@ -54,7 +86,9 @@ type Nested = number[][][][];
 const nest = (t: Numbers): Nested => {
   const [B, H, L, D] = t.shape as [number, number, number, number];
   return Array.from({ length: B }, (_, b) =>
-    Array.from({ length: H }, (_, h) => Array.from({ length: L }, (_, i) => Array.from({ length: D }, (_, d) => t.data[((b * H + h) * L + i) * D + d]!))),
+    Array.from({ length: H }, (_, h) =>
+      Array.from({ length: L }, (_, i) => Array.from({ length: D }, (_, d) => t.data[((b * H + h) * L + i) * D + d]!)),
+    ),
   );
 };
 const dot = (a: number[], b: number[]) => a.reduce((s, x, n) => s + x * b[n]!, 0);
@@ -64,7 +98,8 @@ const soft = (s: number[]) => {
   const l = e.reduce((a, x) => a + x, 0);
   return e.map((x) => x / l);
 };
-const mean = (w: number[], v: number[][]) => v[0]!.map((_, d) => w.reduce((s, x, j) => (x === 0 ? s : s + x * v[j]![d]!), 0));
+const mean = (w: number[], v: number[][]) =>
+  v[0]!.map((_, d) => w.reduce((s, x, j) => (x === 0 ? s : s + x * v[j]![d]!), 0));
 const visibleTo = (q: Numbers, k: Numbers, o: CandidateOptions) => {
   const [, , Lq] = q.shape as [number, number, number];
   const Lk = k.shape[2]!;
@@ -74,24 +109,36 @@ const visibleTo = (q: Numbers, k: Numbers, o: CandidateOptions) => {
     if (o.keyPadding && !o.keyPadding.data[b * Lk + j]) return false;
     if (!m) return true;
     const [mb, mh, mi, mj] = m.shape as [number, number, number, number];
-    return m.data[(((mb === 1 ? 0 : b) * mh + (mh === 1 ? 0 : h)) * mi + (mi === 1 ? 0 : i)) * mj + (mj === 1 ? 0 : j)] === 1;
+    return (
+      m.data[(((mb === 1 ? 0 : b) * mh + (mh === 1 ? 0 : h)) * mi + (mi === 1 ? 0 : i)) * mj + (mj === 1 ? 0 : j)] === 1
+    );
   };
 };
 /** Nested arrays with a mapping of the scores [H][Lq][Lk] of all items to weights. */
 const nestedWith =
-  (weigh: (scores: number[][][][], masked: boolean[][][][]) => number[][][][], score = (a: number[], b: number[], D: number) => dot(a, b) / Math.sqrt(D)): AttentionFunction =>
+  (
+    weigh: (scores: number[][][][], masked: boolean[][][][]) => number[][][][],
+    score = (a: number[], b: number[], D: number) => dot(a, b) / Math.sqrt(D),
+  ): AttentionFunction =>
   (q, k, v, o = {}) => {
     const [Q, K, V] = [nest(q), nest(k), nest(v)];
     const visible = visibleTo(q, k, o);
     const scale = o.scale;
     const s = Q.map((item, b) =>
-      item.map((head, h) => head.map((row) => K[b]![h]!.map((key) => (scale === undefined ? score(row, key, row.length) : dot(row, key) * scale)))),
+      item.map((head, h) =>
+        head.map((row) =>
+          K[b]![h]!.map((key) => (scale === undefined ? score(row, key, row.length) : dot(row, key) * scale)),
+        ),
+      ),
     );
-    const masked = s.map((item, b) => item.map((head, h) => head.map((row, i) => row.map((_, j) => !visible(b, h, i, j)))));
+    const masked = s.map((item, b) =>
+      item.map((head, h) => head.map((row, i) => row.map((_, j) => !visible(b, h, i, j)))),
+    );
     const w = weigh(s, masked);
     return w.map((item, b) => item.map((head, h) => head.map((row) => mean(row, V[b]![h]!))));
   };
-const hideAll = (s: number[][][][], m: boolean[][][][]) => s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? Number.NEGATIVE_INFINITY : x)))));
+const hideAll = (s: number[][][][], m: boolean[][][][]) =>
+  s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? Number.NEGATIVE_INFINITY : x)))));
 const rowSoft = (row: number[]) => (row.every((x) => x === Number.NEGATIVE_INFINITY) ? row.map(() => 0) : soft(row));
 
 /** Softmax along an axis other than the last one of [B][H][Lq][Lk]. */
@@ -100,10 +147,25 @@ const along = (axis: "batch" | "heads" | "queries" | "map") =>
     const x = hideAll(s, m);
     const w = x.map((a) => a.map((c) => c.map((r) => [...r])));
     const groups = new Map<string, [number, number, number, number][]>();
-    x.forEach((a, b) => a.forEach((c, h) => c.forEach((r, i) => r.forEach((_, j) => {
-      const key = axis === "batch" ? `${h} ${i} ${j}` : axis === "heads" ? `${b} ${i} ${j}` : axis === "queries" ? `${b} ${h} ${j}` : `${b} ${h}`;
-      groups.set(key, [...(groups.get(key) ?? []), [b, h, i, j]]);
-    }))));
+    x.forEach((a, b) =>
+      a.forEach((c, h) =>
+        c.forEach((r, i) =>
+          r.forEach((_, j) => {
+            const key =
+              axis === "batch"
+                ? `${h} ${i} ${j}`
+                : axis === "heads"
+                  ? `${b} ${i} ${j}`
+                  : axis === "queries"
+                    ? `${b} ${h} ${j}`
+                    : `${b} ${h}`;
+            const list = groups.get(key);
+            if (list) list.push([b, h, i, j]);
+            else groups.set(key, [[b, h, i, j]]);
+          }),
+        ),
+      ),
+    );
     for (const places of groups.values()) {
       const y = rowSoft(places.map(([b, h, i, j]) => x[b]![h]![i]![j]!));
       places.forEach(([b, h, i, j], n) => {
@@ -120,9 +182,14 @@ const buffer = { data: new Float32Array(1) };
 
 export const planted: Record<string, Planted> = {
   "mask-inverted": {
-    ...each(four, { visible: seen({ mask: (p) => !p.mask(p.b, p.h, p.i, p.j), pad: (p) => !p.pad(p.b, p.j) }) }, "1 hides"),
+    ...each(
+      four,
+      { visible: seen({ mask: (p) => !p.mask(p.b, p.h, p.i, p.j), pad: (p) => !p.pad(p.b, p.j) }) },
+      "1 hides",
+    ),
     "only keyPadding inverted": () => loops({ visible: seen({ pad: (p) => !p.pad(p.b, p.j) }) }),
-    "only mask inverted": () => wholeMaps({ visible: seen({ mask: (p) => !p.mask(p.b, p.h, p.i, p.j) }), empty: "NaN" }),
+    "only mask inverted": () =>
+      wholeMaps({ visible: seen({ mask: (p) => !p.mask(p.b, p.h, p.i, p.j) }), empty: "NaN" }),
   },
   "mask-multiplied-before-softmax": {
     ...each(four, { hide: { how: "multiply" } }, "scores times mask"),
@@ -146,39 +213,73 @@ export const planted: Record<string, Planted> = {
     "only keyPadding": () => loops({ hide: (o) => (o.keyPadding ? { how: "after" } : { how: "absent" }) }),
   },
   "mask-on-query-axis": {
-    ...each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { visible: seen({ pad: (p) => p.pad(p.b, p.i), mask: (p) => p.mask(p.b, p.h, p.j, p.i) }) }, "rows instead of columns"),
-    "only keyPadding, empty rows uniform": () => online({ visible: seen({ pad: (p) => p.pad(p.b, p.i) }), empty: "mean" }),
-    "only keyPadding, empty rows NaN": () => wholeMaps({ visible: seen({ pad: (p) => p.pad(p.b, p.i) }), empty: "NaN" }),
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+      { visible: seen({ pad: (p) => p.pad(p.b, p.i), mask: (p) => p.mask(p.b, p.h, p.j, p.i) }) },
+      "rows instead of columns",
+    ),
+    "only keyPadding, empty rows uniform": () =>
+      online({ visible: seen({ pad: (p) => p.pad(p.b, p.i) }), empty: "mean" }),
+    "only keyPadding, empty rows NaN": () =>
+      wholeMaps({ visible: seen({ pad: (p) => p.pad(p.b, p.i) }), empty: "NaN" }),
   },
   "mask-head-order": {
     ...each(four, { visible: seen({ pad: (p) => p.pad((p.b * p.H + p.h) % p.B, p.j) }) }, "keyPadding tiled"),
     "mask tiled": () => flattened({ visible: seen({ mask: (p) => p.mask((p.b * p.H + p.h) % p.B, p.h, p.i, p.j) }) }),
     "item 0's padding for all": () => loops({ visible: seen({ pad: (p) => p.pad(0, p.j) }) }),
   },
-  "pad-attends-pad": each(four, { visible: seen({ pad: (p) => p.pad(p.b, p.i) === p.pad(p.b, p.j) }) }, "bits compared"),
+  "pad-attends-pad": each(
+    four,
+    { visible: seen({ pad: (p) => p.pad(p.b, p.i) === p.pad(p.b, p.j) }) },
+    "bits compared",
+  ),
   "dead-row-NaN": {
-    ...each({ loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online }, { empty: "NaN" }, "0/0"),
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online },
+      { empty: "NaN" },
+      "0/0",
+    ),
     "float32 0/0": () => float32Loops({ empty: "NaN" }),
   },
   "dead-row-uniform": {
-    ...each({ loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online }, { hide: { how: "fill", value: -1e9 } }, "fills −1e9"),
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online },
+      { hide: { how: "fill", value: -1e9 } },
+      "fills −1e9",
+    ),
     "adds the lowest float32": () => float32Loops({ hide: { how: "fill", value: -3.4028234663852886e38 } }),
     "mean of everything": () => loops({ empty: "mean" }),
   },
   "NaN-through-mask": {
-    ...each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { dense: true }, "multiplies every value"),
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+      { dense: true },
+      "multiplies every value",
+    ),
     "float32, dense": () => float32Loops({ dense: true }),
   },
   "mask-overflow-fp16": {
-    "0 · −∞": () => (q, k, v, o = {}) => preScaled({ visible: () => true, score: (s, p) => foldedHalf(s, p, o) })(q, k, v, o),
+    "0 · −∞":
+      () =>
+      (q, k, v, o = {}) =>
+        preScaled({ visible: () => true, score: (s, p) => foldedHalf(s, p, o) })(q, k, v, o),
     "lowest float32 in float16": () => preScaled({ empty: "NaN" }),
     "two masks added up": () => preScaled({ empty: "NaN", dense: true }),
   },
   "scale-missing": {
     ...each(four, { scale: (_D, _H, g) => g ?? 1 }, "no scale"),
-    "scales the weights": () => (q, k, v, o = {}) =>
-      loops({ scale: (_D, _H, g) => g ?? 1, weight: (w) => (o.scale === undefined ? w / Math.sqrt(q.shape[3]!) : w) })(q, k, v, o),
-    "nested arrays": () => nestedWith((s, m) => hideAll(s, m).map((a) => a.map((c) => c.map(rowSoft))), (a, b) => dot(a, b)),
+    "scales the weights":
+      () =>
+      (q, k, v, o = {}) =>
+        loops({
+          scale: (_D, _H, g) => g ?? 1,
+          weight: (w) => (o.scale === undefined ? w / Math.sqrt(q.shape[3]!) : w),
+        })(q, k, v, o),
+    "nested arrays": () =>
+      nestedWith(
+        (s, m) => hideAll(s, m).map((a) => a.map((c) => c.map(rowSoft))),
+        (a, b) => dot(a, b),
+      ),
   },
   "scale-d_model": each(four, { scale: (D, H, g) => g ?? 1 / Math.sqrt(D * H) }, "√(H·D)"),
   "scale-by-heads": {
@@ -188,44 +289,76 @@ export const planted: Record<string, Planted> = {
     "given scale and default": () => loops({ scale: (D, _H, g) => (g ?? 1) / Math.sqrt(D) }),
     "1/8 for every head size": () => online({ scale: (_D, _H, g) => g ?? 1 / 8 }),
   },
-  "scale-ignored": each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { scale: (D) => 1 / Math.sqrt(D) }, "1/√D always"),
-  "softmax-axis": { queries: () => along("queries"), heads: () => along("heads"), batch: () => along("batch"), "whole map": () => along("map") },
+  "scale-ignored": each(
+    { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+    { scale: (D) => 1 / Math.sqrt(D) },
+    "1/√D always",
+  ),
+  "softmax-axis": {
+    queries: () => along("queries"),
+    heads: () => along("heads"),
+    batch: () => along("batch"),
+    "whole map": () => along("map"),
+  },
   "softmax-missing": {
-    "scores as weights": () => nestedWith((s, m) => s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? 0 : x)))))),
+    "scores as weights": () =>
+      nestedWith((s, m) =>
+        s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? 0 : x))))),
+      ),
   },
   "softmax-unstable": {
-    ...each({ loops, "float32 loops": float32Loops, "whole maps": wholeMaps, "flattened batch": flattened }, { unshifted: true }, "exp of the scores"),
+    ...each(
+      { loops, "float32 loops": float32Loops, "whole maps": wholeMaps, "flattened batch": flattened },
+      { unshifted: true },
+      "exp of the scores",
+    ),
     "one shift for all": () =>
       nestedWith((s, m) => {
         const x = hideAll(s, m);
         const top = Math.max(...x.flat(3).filter(Number.isFinite));
-        return x.map((a) => a.map((c) => c.map((r) => {
-          const e = r.map((y) => Math.exp(y - top));
-          const l = e.reduce((p, y) => p + y, 0);
-          return r.every((y) => y === Number.NEGATIVE_INFINITY) ? r.map(() => 0) : e.map((y) => y / l);
-        })));
+        return x.map((a) =>
+          a.map((c) =>
+            c.map((r) => {
+              const e = r.map((y) => Math.exp(y - top));
+              const l = e.reduce((p, y) => p + y, 0);
+              return r.every((y) => y === Number.NEGATIVE_INFINITY) ? r.map(() => 0) : e.map((y) => y / l);
+            }),
+          ),
+        );
       }),
     "exponent cut at 50": () =>
-      nestedWith((s, m) => hideAll(s, m).map((a) => a.map((c) => c.map((r) => {
-        const e = r.map((y) => Math.exp(Math.min(y, 50)));
-        const l = e.reduce((p, y) => p + y, 0);
-        return l === 0 ? r.map(() => 0) : e.map((y) => y / l);
-      })))),
+      nestedWith((s, m) =>
+        hideAll(s, m).map((a) =>
+          a.map((c) =>
+            c.map((r) => {
+              const e = r.map((y) => Math.exp(Math.min(y, 50)));
+              const l = e.reduce((p, y) => p + y, 0);
+              return l === 0 ? r.map(() => 0) : e.map((y) => y / l);
+            }),
+          ),
+        ),
+      ),
   },
   "fp16-scores-overflow": {
     "float16 loops, scaled last": () => float16Loops(),
-    "sums in float16": () => nestedWith((s, m) => hideAll(s, m).map((a) => a.map((c) => c.map(rowSoft))), undefined) && float16Loops({ empty: "zeros" }),
+    "sums in float16": () =>
+      nestedWith((s, m) => hideAll(s, m).map((a) => a.map((c) => c.map(rowSoft))), undefined) &&
+      float16Loops({ empty: "zeros" }),
     "scores rounded to float16 before scaling": () => roundedScores,
   },
   "heads-split-without-transpose": {
     "reads all as [B, L, H, D]": () => reread(["q", "k", "v"], loops()),
     "reads k so": () => reread(["k"], wholeMaps()),
     "reads and writes so": () => reread(["q", "k", "v"], loops(), true),
-    "attends over heads": () => async (q, k, v, o = {}) => {
-      const turn = (t: Numbers) => swapAxes(t);
-      const out = (await loops()(turn(q), turn(k), turn(v), { ...(o.scale === undefined ? {} : { scale: o.scale }) })) as Numbers;
-      return swapAxes(out);
-    },
+    "attends over heads":
+      () =>
+      async (q, k, v, o = {}) => {
+        const turn = (t: Numbers) => swapAxes(t);
+        const out = (await loops()(turn(q), turn(k), turn(v), {
+          ...(o.scale === undefined ? {} : { scale: o.scale }),
+        })) as Numbers;
+        return swapAxes(out);
+      },
   },
   "heads-merged-without-transpose": {
     "writes [B, L, H, D]": () => async (q, k, v, o) => unturn((await loops()(q, k, v, o)) as Numbers, q, v),
@@ -233,10 +366,11 @@ export const planted: Record<string, Planted> = {
       const t = (await wholeMaps()(q, k, v, o)) as Numbers;
       return { data: t.data, shape: [q.shape[0], q.shape[2], q.shape[1]! * v.shape[3]!] };
     },
-    "bare numbers, flattened": () => async (q, k, v, o) => unturn((await flattened()(q, k, v, o)) as Float32Array, q, v).data,
+    "bare numbers, flattened": () => async (q, k, v, o) =>
+      unturn((await flattened()(q, k, v, o)) as Float32Array, q, v).data,
   },
   "operands-exchanged": {
-    "k·q": () => (q, k, v, o) => loops()(k, q, v, o),
+    k·q: () => (q, k, v, o) => loops()(k, q, v, o),
     "mixes keys": () => (q, k, _v, o) => wholeMaps()(q, k, k, o),
     "mixes queries": () => (q, k, _v, o) => flattened()(q, k, q, o),
   },
@@ -256,7 +390,11 @@ export const planted: Record<string, Planted> = {
       return moveAxes({ data: out.data, shape: [H, B, L, v.shape[3]!], dims: [] }, [1, 0, 2, 3]);
     },
     "everything in one sequence": () => async (q, k, v) => {
-      const flat = (t: Numbers): Numbers => ({ data: t.data, shape: [1, 1, t.shape[0]! * t.shape[1]! * t.shape[2]!, t.shape[3]!], dims: [] });
+      const flat = (t: Numbers): Numbers => ({
+        data: t.data,
+        shape: [1, 1, t.shape[0]! * t.shape[1]! * t.shape[2]!, t.shape[3]!],
+        dims: [],
+      });
       const out = (await loops()(flat(q), flat(k), flat(v), {})) as Numbers;
       return { data: out.data, shape: [...q.shape.slice(0, 3), v.shape[3]!] };
     },
@@ -273,7 +411,8 @@ export const planted: Record<string, Planted> = {
           const [B, Hk, L, D] = t.shape as [number, number, number, number];
           const n = q.shape[1]! / Hk;
           const rows: number[] = [];
-          for (let r = 0; r < B * Hk * L; r++) for (let x = 0; x < n; x++) rows.push(...t.data.subarray(r * D, (r + 1) * D));
+          for (let r = 0; r < B * Hk * L; r++)
+            for (let x = 0; x < n; x++) rows.push(...t.data.subarray(r * D, (r + 1) * D));
           return { data: Float32Array.from(rows), shape: [B, Hk * n, L, D], dims: [] };
         };
         return style()(q, repeated(k), repeated(v), o);
@@ -281,29 +420,53 @@ export const planted: Record<string, Planted> = {
     ]),
   ),
   "causal-reversed": {
-    ...each({ loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online }, { visible: seen({ causal: (p) => p.j >= p.i + p.Lk - p.Lq }) }, "key ≥ query"),
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online },
+      { visible: seen({ causal: (p) => p.j >= p.i + p.Lk - p.Lq }) },
+      "key ≥ query",
+    ),
     "key > query": () => wholeMaps({ visible: seen({ causal: (p) => p.j > p.i }), empty: "NaN" }),
     mirrored: () => loops({ visible: seen({ causal: (p) => p.i + p.j < p.Lk }) }),
   },
   "causal-off-by-one": {
-    ...each({ loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online }, { visible: seen({ causal: (p) => p.j <= p.i + 1 + p.Lk - p.Lq }) }, "sees the next"),
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online },
+      { visible: seen({ causal: (p) => p.j <= p.i + 1 + p.Lk - p.Lq }) },
+      "sees the next",
+    ),
     "not itself": () => loops({ visible: seen({ causal: (p) => p.j < p.i + p.Lk - p.Lq }) }),
     "not itself, NaN": () => wholeMaps({ visible: seen({ causal: (p) => p.j < p.i + p.Lk - p.Lq }), empty: "NaN" }),
   },
   "causal-alignment": {
-    "two corners": () => loops({ visible: seen({ causal: (p) => (p.Lq > p.Lk ? p.j <= p.i : p.j <= p.i + p.Lk - p.Lq) }) }),
+    "two corners": () =>
+      loops({ visible: seen({ causal: (p) => (p.Lq > p.Lk ? p.j <= p.i : p.j <= p.i + p.Lk - p.Lq) }) }),
     "offset of the wrong sign": () => wholeMaps({ visible: seen({ causal: (p) => p.j <= p.i + p.Lq - p.Lk }) }),
-    "one off when Lk > Lq": () => flattened({ visible: seen({ causal: (p) => p.j <= p.i + p.Lk - p.Lq + (p.Lk > p.Lq ? 1 : 0) }) }),
+    "one off when Lk > Lq": () =>
+      flattened({ visible: seen({ causal: (p) => p.j <= p.i + p.Lk - p.Lq + (p.Lk > p.Lq ? 1 : 0) }) }),
   },
-  "cache-prefill-not-causal": each({ loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online }, { visible: seen({ causal: (p) => p.Lq !== p.Lk || p.j <= p.i }) }, "only when square"),
-  "cache-history-masked": each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { visible: seen({ causal: (p) => p.Lq === 1 || p.j <= p.i }) }, "tril(0)"),
+  "cache-prefill-not-causal": each(
+    { loops, "whole maps": wholeMaps, "flattened batch": flattened, "online softmax": online },
+    { visible: seen({ causal: (p) => p.Lq !== p.Lk || p.j <= p.i }) },
+    "only when square",
+  ),
+  "cache-history-masked": each(
+    { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+    { visible: seen({ causal: (p) => p.Lq === 1 || p.j <= p.i }) },
+    "tril(0)",
+  ),
   "causal-dropped-on-a-path": {
-    "mask overrides causal": () => loops({ visible: seen({ causal: (p) => p.options.mask !== undefined || p.causal(p.i, p.j) }) }),
-    "keyPadding overrides causal": () => wholeMaps({ visible: seen({ causal: (p) => p.options.keyPadding !== undefined || p.causal(p.i, p.j) }) }),
-    "causal overrides mask": () => flattened({ visible: seen({ mask: (p) => p.options.causal === true || p.mask(p.b, p.h, p.i, p.j) }) }),
-    "not when weights are asked for": () => online({ visible: seen({ causal: (p) => p.options["returnWeights"] === true || p.causal(p.i, p.j) }) }),
-    "not beyond 64 keys": () => loops({ visible: seen({ causal: (p) => (p.Lk > 64 && p.j < 64 && p.i < 64) || p.causal(p.i, p.j) }) }),
-    "not in eval": () => wholeMaps({ visible: seen({ causal: (p) => p.options["training"] === false || p.causal(p.i, p.j) }) }),
+    "mask overrides causal": () =>
+      loops({ visible: seen({ causal: (p) => p.options.mask !== undefined || p.causal(p.i, p.j) }) }),
+    "keyPadding overrides causal": () =>
+      wholeMaps({ visible: seen({ causal: (p) => p.options.keyPadding !== undefined || p.causal(p.i, p.j) }) }),
+    "causal overrides mask": () =>
+      flattened({ visible: seen({ mask: (p) => p.options.causal === true || p.mask(p.b, p.h, p.i, p.j) }) }),
+    "not when weights are asked for": () =>
+      online({ visible: seen({ causal: (p) => p.options["returnWeights"] === true || p.causal(p.i, p.j) }) }),
+    "not beyond 64 keys": () =>
+      loops({ visible: seen({ causal: (p) => (p.Lk > 64 && p.j < 64 && p.i < 64) || p.causal(p.i, p.j) }) }),
+    "not in eval": () =>
+      wholeMaps({ visible: seen({ causal: (p) => p.options["training"] === false || p.causal(p.i, p.j) }) }),
   },
   "window-off-by-one": {
     "left end out": () => windowed(loops, (i, j, w) => j > i - w.left && j <= i + w.right),
@@ -311,10 +474,27 @@ export const planted: Record<string, Planted> = {
     "one too many on the left": () => windowed(flattened, (i, j, w) => j >= i - w.left - 1 && j <= i + w.right),
   },
   "softcap-after-mask": {
-    "after the mask": () => (q, k, v, o = {}) => wholeMaps({ hide: o["softcap"] ? { how: "fill", value: -(o["softcap"] as number) } : { how: "absent" }, score: (s) => capped(s, o) })(q, k, v, o),
-    "no division": () => (q, k, v, o = {}) => loops({ score: (s) => (o["softcap"] ? (o["softcap"] as number) * 2 * Math.tanh(s) : s) })(q, k, v, o),
-    clipped: () => (q, k, v, o = {}) => flattened({ score: (s) => (o["softcap"] ? Math.max(-(o["softcap"] as number), Math.min(o["softcap"] as number, s)) : s) })(q, k, v, o),
-    "dropped when causal": () => (q, k, v, o = {}) => online({ score: (s) => (o.causal ? s : capped(s, o)) })(q, k, v, o),
+    "after the mask":
+      () =>
+      (q, k, v, o = {}) =>
+        wholeMaps({
+          hide: o["softcap"] ? { how: "fill", value: -(o["softcap"] as number) } : { how: "absent" },
+          score: (s) => capped(s, o),
+        })(q, k, v, o),
+    "no division":
+      () =>
+      (q, k, v, o = {}) =>
+        loops({ score: (s) => (o["softcap"] ? (o["softcap"] as number) * 2 * Math.tanh(s) : s) })(q, k, v, o),
+    clipped:
+      () =>
+      (q, k, v, o = {}) =>
+        flattened({
+          score: (s) => (o["softcap"] ? Math.max(-(o["softcap"] as number), Math.min(o["softcap"] as number, s)) : s),
+        })(q, k, v, o),
+    "dropped when causal":
+      () =>
+      (q, k, v, o = {}) =>
+        online({ score: (s) => (o.causal ? s : capped(s, o)) })(q, k, v, o),
   },
   "alibi-slopes": {
     "exponent from 0": () => sloped(loops, (h, H) => 2 ** ((-8 * h) / H)),
@@ -323,9 +503,21 @@ export const planted: Record<string, Planted> = {
     added: () => sloped(loops, (h, H) => -(2 ** ((-8 * (h + 1)) / H))),
   },
   "rope-layout": {
-    "halves for interleaved": () => turned(() => false, () => false),
-    "interleaved for halves": () => turned(() => true, () => true),
-    "exchanged": () => turned((i) => !i, (i) => !i),
+    "halves for interleaved": () =>
+      turned(
+        () => false,
+        () => false,
+      ),
+    "interleaved for halves": () =>
+      turned(
+        () => true,
+        () => true,
+      ),
+    exchanged: () =>
+      turned(
+        (i) => !i,
+        (i) => !i,
+      ),
   },
   "documents-leak-in-pack": {
     "sees earlier documents": () => documented(loops, (a, b) => b <= a),
@@ -338,24 +530,29 @@ export const planted: Record<string, Planted> = {
       let s = 7;
       return wholeMaps({ weight: (w) => ((s = (s * 16807) % 2147483647) / 2147483647 < 0.2 ? 0 : w / 0.8) });
     },
-    "the same every time": () => flattened({ weight: (w, p) => ((p.b * 31 + p.h * 17 + p.i * 7 + p.j * 3) % 5 === 0 ? 0 : w / 0.8) }),
+    "the same every time": () =>
+      flattened({ weight: (w, p) => ((p.b * 31 + p.h * 17 + p.i * 7 + p.j * 3) % 5 === 0 ? 0 : w / 0.8) }),
     "on the output": () => async (q, k, v, o) => {
       const t = (await loops()(q, k, v, o)) as Numbers;
       return { ...t, data: t.data.map((x) => (Math.random() < 0.1 ? 0 : x / 0.9)) };
     },
   },
   "state-leak": {
-    "scales q in place": () => (q, k, v, o = {}) => {
-      const scale = o.scale ?? 1 / Math.sqrt(q.shape[3]!);
-      for (let n = 0; n < q.data.length; n++) q.data[n]! *= scale;
-      return loops({ scale: () => 1 })(q, k, v, o);
-    },
+    "scales q in place":
+      () =>
+      (q, k, v, o = {}) => {
+        const scale = o.scale ?? 1 / Math.sqrt(q.shape[3]!);
+        for (let n = 0; n < q.data.length; n++) q.data[n]! *= scale;
+        return loops({ scale: () => 1 })(q, k, v, o);
+      },
     "remembers keys": () => {
       kept = undefined;
       return async (q, k, v, o) => {
         const before = kept;
         kept = k;
-        return before && before.data.length === k.data.length ? wholeMaps()(q, { ...k, data: k.data.map((x, n) => x + 0.1 * before.data[n]!) }, v, o) : wholeMaps()(q, k, v, o);
+        return before && before.data.length === k.data.length
+          ? wholeMaps()(q, { ...k, data: k.data.map((x, n) => x + 0.1 * before.data[n]!) }, v, o)
+          : wholeMaps()(q, k, v, o);
       };
     },
     "one buffer": () => async (q, k, v, o) => {
@@ -364,31 +561,54 @@ export const planted: Record<string, Planted> = {
       buffer.data.set(t.data);
       return { data: buffer.data.subarray(0, t.data.length), shape: t.shape };
     },
-    "writes the mask": () => (q, k, v, o = {}) => {
-      const out = flattened()(q, k, v, o);
-      o.mask?.data.fill(1);
-      return out;
-    },
+    "writes the mask":
+      () =>
+      (q, k, v, o = {}) => {
+        const out = flattened()(q, k, v, o);
+        o.mask?.data.fill(1);
+        return out;
+      },
   },
   "batch-dependence": {
-    "backwards in a batch": () => (q, k, v, o) => float32Loops()(q, reversedIf(q.shape[0]! > 2, k), reversedIf(q.shape[0]! > 2, v), flippedOptions(q.shape[0]! > 2, k, o)),
+    "backwards in a batch": () => (q, k, v, o) =>
+      float32Loops()(
+        q,
+        reversedIf(q.shape[0]! > 2, k),
+        reversedIf(q.shape[0]! > 2, v),
+        flippedOptions(q.shape[0]! > 2, k, o),
+      ),
     "rounded in a batch": () => async (q, k, v, o) => {
       const t = (await loops()(q, k, v, o)) as Numbers;
       return q.shape[0]! > 1 && q.shape[2]! > 10 ? { ...t, data: t.data.map((x) => Math.fround(x * (1 + 2e-7))) } : t;
     },
-    "another path in a batch": () => (q, k, v, o) => (q.shape[0] === 1 ? float32Loops()(q, k, v, o) : loops()(q, k, v, o)),
+    "another path in a batch": () => (q, k, v, o) =>
+      q.shape[0] === 1 ? float32Loops()(q, k, v, o) : loops()(q, k, v, o),
   },
-  "future-leak": each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { visible: seen({ causal: () => true }) }, "no causal"),
-  "mask-ignored": each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { visible: seen({ mask: () => true }) }, "no mask"),
-  "padding-leak": each({ loops, "whole maps": wholeMaps, "flattened batch": flattened }, { visible: seen({ pad: () => true }) }, "no padding"),
+  "future-leak": each(
+    { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+    { visible: seen({ causal: () => true }) },
+    "no causal",
+  ),
+  "mask-ignored": each(
+    { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+    { visible: seen({ mask: () => true }) },
+    "no mask",
+  ),
+  "padding-leak": each(
+    { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+    { visible: seen({ pad: () => true }) },
+    "no padding",
+  ),
   throws: {
     always: () => () => {
       throw new Error("boom");
     },
-    "with a mask": () => (q, k, v, o = {}) => {
-      if (o.mask) throw new Error("masks are not implemented");
-      return loops()(q, k, v, o);
-    },
+    "with a mask":
+      () =>
+      (q, k, v, o = {}) => {
+        if (o.mask) throw new Error("masks are not implemented");
+        return loops()(q, k, v, o);
+      },
     "gives nothing": () => () => undefined,
     "wrong size": () => () => new Float32Array(3),
   },
@@ -402,12 +622,19 @@ export const planted: Record<string, Planted> = {
 };
 
 function foldedHalf(s: number, p: Pair, o: CandidateOptions): number {
-  const open = (!o.causal || p.j <= p.i + p.Lk - p.Lq) && (!o.mask || maskAt(p, o)) && (!o.keyPadding || o.keyPadding.data[p.b * p.Lk + p.j] === 1);
+  const open =
+    (!o.causal || p.j <= p.i + p.Lk - p.Lq) &&
+    (!o.mask || maskAt(p, o)) &&
+    (!o.keyPadding || o.keyPadding.data[p.b * p.Lk + p.j] === 1);
   return o.causal || o.mask || o.keyPadding ? half(s + half((open ? 0 : 1) * half(-1e9))) : s;
 }
 function maskAt(p: Pair, o: CandidateOptions): boolean {
   const [mb, mh, mi, mj] = o.mask!.shape as [number, number, number, number];
-  return o.mask!.data[(((mb === 1 ? 0 : p.b) * mh + (mh === 1 ? 0 : p.h)) * mi + (mi === 1 ? 0 : p.i)) * mj + (mj === 1 ? 0 : p.j)] === 1;
+  return (
+    o.mask!.data[
+      (((mb === 1 ? 0 : p.b) * mh + (mh === 1 ? 0 : p.h)) * mi + (mi === 1 ? 0 : p.i)) * mj + (mj === 1 ? 0 : p.j)
+    ] === 1
+  );
 }
 
 /** float16 with the scale folded into q. */
@@ -418,13 +645,24 @@ export function preScaled(quirks: Quirks = {}): AttentionFunction {
   };
 }
 
-const roundedScores: AttentionFunction = nestedWith(
-  (s, m) => hideAll(s, m).map((a) => a.map((c) => c.map((r) => rowSoft(r.some((x) => x === Number.POSITIVE_INFINITY || Number.isNaN(x)) ? r.map(() => Number.NaN) : r)))),
+const roundedScores: AttentionFunction = nestedWith((s, m) =>
+  hideAll(s, m).map((a) =>
+    a.map((c) =>
+      c.map((r) =>
+        rowSoft(r.some((x) => x === Number.POSITIVE_INFINITY || Number.isNaN(x)) ? r.map(() => Number.NaN) : r),
+      ),
+    ),
+  ),
 );
 // The scale has to come after the rounding, so the scores are made anew.
-planted["fp16-scores-overflow"]!["scores rounded to float16 before scaling"] = () => (q, k, v, o = {}) =>
-  wholeMaps({ scale: () => 1, score: (s, _p, D) => half(half(s) * (o.scale ?? 1 / Math.sqrt(D))) })(q, k, v, o);
-planted["fp16-scores-overflow"]!["sums in float16"] = () => (q, k, v, o = {}) => flattened({ scale: () => 1, score: (s, _p, D) => half(half(s) * (o.scale ?? 1 / Math.sqrt(D))) })(q, k, v, o);
+planted["fp16-scores-overflow"]!["scores rounded to float16 before scaling"] =
+  () =>
+  (q, k, v, o = {}) =>
+    wholeMaps({ scale: () => 1, score: (s, _p, D) => half(half(s) * (o.scale ?? 1 / Math.sqrt(D))) })(q, k, v, o);
+planted["fp16-scores-overflow"]!["sums in float16"] =
+  () =>
+  (q, k, v, o = {}) =>
+    flattened({ scale: () => 1, score: (s, _p, D) => half(half(s) * (o.scale ?? 1 / Math.sqrt(D))) })(q, k, v, o);
 
 function moveAxes(t: Numbers, order: number[]): Numbers {
   const shape = t.shape;
@@ -435,38 +673,55 @@ function moveAxes(t: Numbers, order: number[]): Numbers {
   for (let a = 0; a < to[0]!; a++)
     for (let b = 0; b < to[1]!; b++)
       for (let c = 0; c < to[2]!; c++)
-        for (let d = 0; d < to[3]!; d++) data[n++] = t.data[a * strides[order[0]!]! + b * strides[order[1]!]! + c * strides[order[2]!]! + d * strides[order[3]!]!]!;
+        for (let d = 0; d < to[3]!; d++)
+          data[n++] =
+            t.data[
+              a * strides[order[0]!]! + b * strides[order[1]!]! + c * strides[order[2]!]! + d * strides[order[3]!]!
+            ]!;
   return { data, shape: to, dims: to };
 }
 const swapAxes = (t: Numbers) => moveAxes(t, [0, 2, 1, 3]);
 
-const capped = (s: number, o: CandidateOptions) => (o["softcap"] ? (o["softcap"] as number) * Math.tanh(s / (o["softcap"] as number)) : s);
+const capped = (s: number, o: CandidateOptions) =>
+  o["softcap"] ? (o["softcap"] as number) * Math.tanh(s / (o["softcap"] as number)) : s;
 export const rightCap: AttentionFunction = (q, k, v, o = {}) => loops({ score: (s) => capped(s, o) })(q, k, v, o);
 
-export function windowed(style: Style, inside: (i: number, j: number, w: { left: number; right: number }) => boolean): AttentionFunction {
+export function windowed(
+  style: Style,
+  inside: (i: number, j: number, w: { left: number; right: number }) => boolean,
+): AttentionFunction {
   return (q, k, v, o = {}) => {
     const w = o["window"] as { left: number; right: number } | undefined;
     return style({
-      visible: (p) => p.causal(p.i, p.j) && p.mask(p.b, p.h, p.i, p.j) && p.pad(p.b, p.j) && (!w || inside(p.i, p.j, w)),
+      visible: (p) =>
+        p.causal(p.i, p.j) && p.mask(p.b, p.h, p.i, p.j) && p.pad(p.b, p.j) && (!w || inside(p.i, p.j, w)),
     })(q, k, v, o);
   };
 }
 
 export function sloped(style: Style, slope: (h: number, H: number) => number): AttentionFunction {
-  return (q, k, v, o = {}) => style({ score: (s, p) => (o["alibi"] ? s - slope(p.h, p.H) * Math.abs(p.i + p.Lk - p.Lq - p.j) : s) })(q, k, v, o);
+  return (q, k, v, o = {}) =>
+    style({ score: (s, p) => (o["alibi"] ? s - slope(p.h, p.H) * Math.abs(p.i + p.Lk - p.Lq - p.j) : s) })(q, k, v, o);
 }
 
 export function documented(style: Style, same: (a: number, b: number) => boolean): AttentionFunction {
   return (q, k, v, o = {}) => {
     const d = o["documentIds"] as { data: Int32Array } | undefined;
     return style({
-      visible: (p) => p.causal(p.i, p.j) && p.mask(p.b, p.h, p.i, p.j) && p.pad(p.b, p.j) && (!d || same(d.data[p.b * p.Lk + p.i]!, d.data[p.b * p.Lk + p.j]!)),
+      visible: (p) =>
+        p.causal(p.i, p.j) &&
+        p.mask(p.b, p.h, p.i, p.j) &&
+        p.pad(p.b, p.j) &&
+        (!d || same(d.data[p.b * p.Lk + p.i]!, d.data[p.b * p.Lk + p.j]!)),
     })(q, k, v, o);
   };
 }
 
 /** Rotary positions with the pairs of each layout; the functions say which layout q and k take for the option's. */
-export function turned(forQ: (interleaved: boolean) => boolean, forK: (interleaved: boolean) => boolean): AttentionFunction {
+export function turned(
+  forQ: (interleaved: boolean) => boolean,
+  forK: (interleaved: boolean) => boolean,
+): AttentionFunction {
   return (q, k, v, o = {}) => {
     const rope = o["rope"] as { interleaved: boolean } | undefined;
     if (!rope) return loops()(q, k, v, o);
@@ -492,7 +747,9 @@ function reversedIf(yes: boolean, t: Numbers): Numbers {
   if (!yes) return t;
   const [B, H, L, D] = t.shape as [number, number, number, number];
   const data = new Float32Array(t.data.length);
-  for (let n = 0; n < B * H; n++) for (let i = 0; i < L; i++) data.set(t.data.subarray((n * L + i) * D, (n * L + i + 1) * D), (n * L + L - 1 - i) * D);
+  for (let n = 0; n < B * H; n++)
+    for (let i = 0; i < L; i++)
+      data.set(t.data.subarray((n * L + i) * D, (n * L + i + 1) * D), (n * L + L - 1 - i) * D);
   return { ...t, data };
 }
 function flippedOptions(yes: boolean, k: Numbers, o: CandidateOptions): CandidateOptions {
@@ -510,7 +767,8 @@ function flippedOptions(yes: boolean, k: Numbers, o: CandidateOptions): Candidat
     const data = new Uint8Array(B * H * Lq * Lk);
     for (let b = 0; b < B; b++)
       for (let i = 0; i < Lq; i++)
-        for (let j = 0; j < Lk; j++) data[(b * Lq + i) * Lk + j] = Lk - 1 - j <= i && (!base || base.shape[1] === 1) ? 1 : 0;
+        for (let j = 0; j < Lk; j++)
+          data[(b * Lq + i) * Lk + j] = Lk - 1 - j <= i && (!base || base.shape[1] === 1) ? 1 : 0;
     out.mask = { data, shape: [B, H, Lq, Lk], dims: [B, H, Lq, Lk] };
   }
   return out;
@@ -532,7 +790,10 @@ export const right: Record<string, AttentionFunction> = {
     return h < low ? 2 ** ((-8 * (h + 1)) / low) : 2 ** ((-8 * (2 * (h - low) + 1)) / (2 * low));
   }),
   "with documents": documented(online, (a, b) => a === b),
-  "with rotary positions": turned((i) => i, (i) => i),
+  "with rotary positions": turned(
+    (i) => i,
+    (i) => i,
+  ),
   "merged output [B, L, H·D]": async (q, k, v, o) => {
     const t = (await loops()(q, k, v, o)) as Numbers;
     const m = moveAxes(t, [0, 2, 1, 3]);
@@ -564,9 +825,24 @@ export const conventions: Record<string, [rule: string, AttentionFunction]> = {
       const [B, H, Lq] = q.shape as [number, number, number];
       for (let b = 0; b < B; b++)
         for (let h = 0; h < H; h++)
-          for (let i = 0; i < Lq; i++) if (!Array.from({ length: k.shape[2]! }, (_, j) => visible(b, h, i, j)).includes(true) && q.shape[2]! <= k.shape[2]!) throw new Error(`query ${i} sees no key`);
+          for (let i = 0; i < Lq; i++)
+            if (
+              !Array.from({ length: k.shape[2]! }, (_, j) => visible(b, h, i, j)).includes(true) &&
+              q.shape[2]! <= k.shape[2]!
+            )
+              throw new Error(`query ${i} sees no key`);
       return loops()(q, k, v, o);
     },
   ],
-  "window: 3 is three keys": ["window-off-by-one", (q, k, v, o = {}) => loops({ visible: (p) => p.causal(p.i, p.j) && p.mask(p.b, p.h, p.i, p.j) && p.pad(p.b, p.j) && (typeof o["window"] !== "number" || p.j > p.i - o["window"]) })(q, k, v, o)],
+  "window: 3 is three keys": [
+    "window-off-by-one",
+    (q, k, v, o = {}) =>
+      loops({
+        visible: (p) =>
+          p.causal(p.i, p.j) &&
+          p.mask(p.b, p.h, p.i, p.j) &&
+          p.pad(p.b, p.j) &&
+          (typeof o["window"] !== "number" || p.j > p.i - o["window"]),
+      })(q, k, v, o),
+  ],
 };

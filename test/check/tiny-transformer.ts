@@ -44,12 +44,17 @@ export function tiny(o: Tiny = {}): CandidateModel {
   const D = dModel / H;
   const layers = o.layers ?? 2;
   const r = new Random(99);
-  const matrix = (a: number, b: number, s = 0.5) => Array.from({ length: a }, () => Array.from({ length: b }, () => r.normal() * s));
+  const matrix = (a: number, b: number, s = 0.5) =>
+    Array.from({ length: a }, () => Array.from({ length: b }, () => r.normal() * s));
   const embed = matrix(V, dModel, 1);
   const place = matrix(64, dModel, 0.7);
   const bias = matrix(H, 200, 1.2);
   const weights = Array.from({ length: layers }, () => ({
-    q: matrix(dModel, dModel), k: matrix(dModel, dModel), v: matrix(dModel, dModel), o: matrix(dModel, dModel), f: matrix(dModel, dModel),
+    q: matrix(dModel, dModel),
+    k: matrix(dModel, dModel),
+    v: matrix(dModel, dModel),
+    o: matrix(dModel, dModel),
+    f: matrix(dModel, dModel),
   }));
   const head = matrix(V, dModel);
   const times = (m: number[][], x: number[]) => m.map((row) => row.reduce((s, w, n) => s + w * x[n]!, 0));
@@ -76,7 +81,9 @@ export function tiny(o: Tiny = {}): CandidateModel {
     const flat = rows.flat();
     const L = rows.length;
     return Array.from({ length: H }, (_, h) =>
-      Array.from({ length: L }, (_, i) => (o.split ? flat.slice((h * L + i) * D, (h * L + i + 1) * D) : rows[i]!.slice(h * D, (h + 1) * D))),
+      Array.from({ length: L }, (_, i) =>
+        o.split ? flat.slice((h * L + i) * D, (h * L + i + 1) * D) : rows[i]!.slice(h * D, (h + 1) * D),
+      ),
     );
   };
   const merge = (heads: number[][][]) => {
@@ -86,7 +93,12 @@ export function tiny(o: Tiny = {}): CandidateModel {
     return Array.from({ length: L }, (_, i) => flat.slice(i * dModel, (i + 1) * dModel));
   };
 
-  const config: ModelConfig = { vocabSize: V, causal: o.causal ?? true, ...(o.tells ? { positions: o.positions ?? "learned" } : {}), ...(o.tells ? { heads: H, layers } : {}) };
+  const config: ModelConfig = {
+    vocabSize: V,
+    causal: o.causal ?? true,
+    ...(o.tells ? { positions: o.positions ?? "learned" } : {}),
+    ...(o.tells ? { heads: H, layers } : {}),
+  };
   return {
     config,
     forward(ids, attentionMask, past, extra) {
@@ -94,14 +106,24 @@ export function tiny(o: Tiny = {}): CandidateModel {
       const n = before?.length ?? 0;
       const documents = o.documents ? (extra?.["documentIds"] as number[][] | undefined) : undefined;
       const asked = o.documents ? (extra?.["positionIds"] as number[][] | undefined) : undefined;
-      const full = before && attentionMask[0]!.length === ids[0]!.length ? ids.map((row, b) => [...before.mask[b]!, ...row.map(() => 1)]) : attentionMask;
+      const full =
+        before && attentionMask[0]!.length === ids[0]!.length
+          ? ids.map((row, b) => [...before.mask[b]!, ...row.map(() => 1)])
+          : attentionMask;
       const position = (b: number, t: number) => {
         if (asked && o.documents !== "mask" && o.documents !== "neither") return asked[b]![t]!;
         if (before) return o.stepPosition ? o.stepPosition(n, t) : n + t;
         if (o.positionOf) return o.positionOf(t, full[b]!);
         return Math.max(0, full[b]!.slice(0, t + 1).reduce((a, x) => a + (x ? 1 : 0), 0) - 1);
       };
-      let x = ids.map((row, b) => row.map((id, t) => embed[id]!.map((e, d) => e + (o.positions === undefined || o.positions === "learned" ? place[position(b, t) % 64]![d]! : 0))));
+      let x = ids.map((row, b) =>
+        row.map((id, t) =>
+          embed[id]!.map(
+            (e, d) =>
+              e + (o.positions === undefined || o.positions === "learned" ? place[position(b, t) % 64]![d]! : 0),
+          ),
+        ),
+      );
       const grown: Past = { k: [], v: [], mask: full, length: n + ids[0]!.length };
       weights.forEach((w, layer) => {
         const normed = x.map((rows) => rows.map(norm));
@@ -132,14 +154,31 @@ export function tiny(o: Tiny = {}): CandidateModel {
                   const distance = o.stepBias && before ? j : absolute - j;
                   s += o.positions === "alibi" ? -0.3 * (h + 1) * Math.abs(distance) : bias[h]![distance + 100]!;
                 }
-                const causal = !(o.causal ?? true) || (before && o.stepVisible ? o.stepVisible(i, j, n, rows.length) : j <= absolute);
-                const rule = o.sees ? o.sees(absolute, j) && full[b]![j] !== 0 : o.visible ? o.visible(absolute, j, full[b]!, b, h, full) : causal && full[b]![j] !== 0;
-                const seen = (o.mixBatch ? true : rule) && (!documents || o.documents === "positions" || o.documents === "neither" || documents[b]![i] === documents[b]![j]);
+                const causal =
+                  !(o.causal ?? true) ||
+                  (before && o.stepVisible ? o.stepVisible(i, j, n, rows.length) : j <= absolute);
+                const rule = o.sees
+                  ? o.sees(absolute, j) && full[b]![j] !== 0
+                  : o.visible
+                    ? o.visible(absolute, j, full[b]!, b, h, full)
+                    : causal && full[b]![j] !== 0;
+                const seen =
+                  (o.mixBatch ? true : rule) &&
+                  (!documents ||
+                    o.documents === "positions" ||
+                    o.documents === "neither" ||
+                    documents[b]![i] === documents[b]![j]);
                 return seen ? s : o.multiply ? 0 : Number.NEGATIVE_INFINITY;
               });
               const top = Math.max(...scores);
               if (top === Number.NEGATIVE_INFINITY)
-                return query.map((_, d) => (o.empty === "NaN" ? Number.NaN : o.empty === "mean" ? values.reduce((a, y) => a + y[d]!, 0) / values.length : 0));
+                return query.map((_, d) =>
+                  o.empty === "NaN"
+                    ? Number.NaN
+                    : o.empty === "mean"
+                      ? values.reduce((a, y) => a + y[d]!, 0) / values.length
+                      : 0,
+                );
               const e = scores.map((s) => Math.exp(s - top));
               const l = e.reduce((a, y) => a + y, 0);
               return query.map((_, d) => e.reduce((a, y, j) => (y === 0 ? a : a + (y / l) * values[j]![d]!), 0));
@@ -181,39 +220,64 @@ const causalHere = (i: number, j: number) => j <= i;
 const meanOfAll = (rows: number[][]) => rows[0]!.map((_, d) => rows.reduce((a, y) => a + y[d]!, 0) / rows.length);
 
 export const plantedModels: Record<string, Record<string, () => CandidateModel>> = {
-  "future-leak": { "a causal model without a mask": () => tiny({ sees: () => true }), "hidden states": () => tiny({ sees: () => true, output: "hidden", positions: "rope" }) },
-  "causal-reversed": { "sees only the future": () => tiny({ sees: (i, j) => j >= i }), "strictly": () => tiny({ sees: (i, j) => j > i, positions: "none" }) },
-  "causal-off-by-one": { "sees the next token": () => tiny({ sees: (i, j) => j <= i + 1 }), "one layer": () => tiny({ layers: 1, sees: (i, j) => j <= i + 1 }) },
+  "future-leak": {
+    "a causal model without a mask": () => tiny({ sees: () => true }),
+    "hidden states": () => tiny({ sees: () => true, output: "hidden", positions: "rope" }),
+  },
+  "causal-reversed": {
+    "sees only the future": () => tiny({ sees: (i, j) => j >= i }),
+    strictly: () => tiny({ sees: (i, j) => j > i, positions: "none" }),
+  },
+  "causal-off-by-one": {
+    "sees the next token": () => tiny({ sees: (i, j) => j <= i + 1 }),
+    "one layer": () => tiny({ layers: 1, sees: (i, j) => j <= i + 1 }),
+  },
   "mask-inverted": {
-    "encoder hides real tokens": () => tiny({ causal: false, visible: (_i, j, m) => m.includes(0) ? m[j] === 0 : true }),
-    "decoder hides real tokens": () => tiny({ positions: "rope", visible: (i, j, m) => j <= i && (m.includes(0) ? m[j] === 0 : true) }),
+    "encoder hides real tokens": () =>
+      tiny({ causal: false, visible: (_i, j, m) => (m.includes(0) ? m[j] === 0 : true) }),
+    "decoder hides real tokens": () =>
+      tiny({ positions: "rope", visible: (i, j, m) => j <= i && (m.includes(0) ? m[j] === 0 : true) }),
   },
   "mask-on-query-axis": {
     "encoder masks rows": () => tiny({ causal: false, visible: (i, _j, m) => m[i] === 1 }),
-    "empty rows uniform": () => tiny({ causal: false, layers: 1, positions: "none", empty: "mean", visible: (i, _j, m) => m[i] === 1 }),
+    "empty rows uniform": () =>
+      tiny({ causal: false, layers: 1, positions: "none", empty: "mean", visible: (i, _j, m) => m[i] === 1 }),
     "decoder masks rows": () => tiny({ positions: "rope", visible: (i, j, m) => j <= i && m[i] === 1 }),
   },
   "padding-leak": {
     "encoder without a mask": () => tiny({ causal: false, visible: () => true }),
     "decoder without a mask": () => tiny({ positions: "rope", visible: causalHere }),
-    "multiplied": () => tiny({ causal: false, multiply: true }),
+    multiplied: () => tiny({ causal: false, multiply: true }),
   },
-  "pad-attends-pad": { "bits compared": () => tiny({ causal: false, visible: (i, j, m) => m[i] === m[j] }), "in a decoder": () => tiny({ visible: (i, j, m) => j <= i && m[i] === m[j] }) },
+  "pad-attends-pad": {
+    "bits compared": () => tiny({ causal: false, visible: (i, j, m) => m[i] === m[j] }),
+    "in a decoder": () => tiny({ visible: (i, j, m) => j <= i && m[i] === m[j] }),
+  },
   "mask-head-order": {
     tiled: () => tiny({ causal: false, visible: (_i, j, _m, b, h, all) => all[(b * 2 + h) % all.length]![j] === 1 }),
     "item 0 for all": () => tiny({ causal: false, visible: (_i, j, _m, _b, _h, all) => all[0]![j] === 1 }),
   },
-  "dead-row-NaN": { "0/0 in the padding": () => tiny({ empty: "NaN" }), "an encoder's empty item": () => tiny({ causal: false, empty: "NaN" }) },
+  "dead-row-NaN": {
+    "0/0 in the padding": () => tiny({ empty: "NaN" }),
+    "an encoder's empty item": () => tiny({ causal: false, empty: "NaN" }),
+  },
   "left-pad-positions": {
     "learned from 0": () => tiny({ positionOf: (t) => t }),
     "encoder from 0": () => tiny({ causal: false, positionOf: (t) => t, output: "hidden" }),
   },
-  "rope-layout": { "q and k apart": () => tiny({ positions: "rope", tells: true, ropeK: "interleaved", positionOf: (t) => t }) },
+  "rope-layout": {
+    "q and k apart": () => tiny({ positions: "rope", tells: true, ropeK: "interleaved", positionOf: (t) => t }),
+  },
   "pad-in-pooling": {
     "mean of everything": () => tiny({ causal: false, output: "pooled", pool: meanOfAll }),
     "index 0": () => tiny({ causal: false, output: "pooled", pool: (rows) => rows[0]! }),
     "last index": () => tiny({ output: "pooled", positions: "rope", pool: (rows) => rows.at(-1)! }),
-    "sum over the length": () => tiny({ causal: false, output: "pooled", pool: (rows, m) => rows[0]!.map((_, d) => rows.reduce((a, y, t) => a + (m[t] ? y[d]! : 0), 0) / rows.length) }),
+    "sum over the length": () =>
+      tiny({
+        causal: false,
+        output: "pooled",
+        pool: (rows, m) => rows[0]!.map((_, d) => rows.reduce((a, y, t) => a + (m[t] ? y[d]! : 0), 0) / rows.length),
+      }),
   },
   "batch-as-sequence": { "items see each other": () => tiny({ causal: false, mixBatch: true }) },
   "batch-dependence": { "last bits": () => tiny({ noise: (B) => (B > 1 ? 3e-7 : 0) }) },
@@ -225,9 +289,18 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
     },
   },
   "state-leak": { remembers: () => tiny({ memory: true }) },
-  "heads-split-without-transpose": { reshaped: () => tiny({ causal: false, split: true, merge: true, layers: 1 }), "causal, one layer": () => tiny({ split: true, merge: true, layers: 1 }) },
-  "heads-merged-without-transpose": { reshaped: () => tiny({ merge: true, layers: 1 }), "three heads": () => tiny({ merge: true, heads: 3, layers: 1, positions: "rope" }) },
-  "cache-prefill-not-causal": { "no mask with a cache": () => tiny({ cache: true, stepVisible: () => true }), rope: () => tiny({ cache: true, positions: "rope", stepVisible: () => true }) },
+  "heads-split-without-transpose": {
+    reshaped: () => tiny({ causal: false, split: true, merge: true, layers: 1 }),
+    "causal, one layer": () => tiny({ split: true, merge: true, layers: 1 }),
+  },
+  "heads-merged-without-transpose": {
+    reshaped: () => tiny({ merge: true, layers: 1 }),
+    "three heads": () => tiny({ merge: true, heads: 3, layers: 1, positions: "rope" }),
+  },
+  "cache-prefill-not-causal": {
+    "no mask with a cache": () => tiny({ cache: true, stepVisible: () => true }),
+    rope: () => tiny({ cache: true, positions: "rope", stepVisible: () => true }),
+  },
   "cache-history-masked": {
     "tril(0)": () => tiny({ cache: true, stepVisible: (i, j) => j <= i }),
     "but for one token": () => tiny({ cache: true, stepVisible: (i, j, _n, count) => count === 1 || j <= i }),
@@ -237,9 +310,16 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
     "rotary restart": () => tiny({ cache: true, positions: "rope", tells: true, stepPosition: (_n, t) => t }),
     "one off": () => tiny({ cache: true, positions: "rope", stepPosition: (n, t) => n + t + 1 }),
   },
-  "t5-bias-in-cross-attention": { "wrong rows in a step": () => tiny({ cache: true, positions: "t5", tells: true, stepBias: true }) },
-  "documents-leak-in-pack": { "no mask": () => tiny({ documents: "positions" }), "positions count on": () => tiny({ documents: "mask" }) },
-  "causal-dropped-on-a-path": { "with padding": () => tiny({ positions: "rope", visible: (i, j, m) => m[j] !== 0 && (m.includes(0) || j <= i) }) },
+  "t5-bias-in-cross-attention": {
+    "wrong rows in a step": () => tiny({ cache: true, positions: "t5", tells: true, stepBias: true }),
+  },
+  "documents-leak-in-pack": {
+    "no mask": () => tiny({ documents: "positions" }),
+    "positions count on": () => tiny({ documents: "mask" }),
+  },
+  "causal-dropped-on-a-path": {
+    "with padding": () => tiny({ positions: "rope", visible: (i, j, m) => m[j] !== 0 && (m.includes(0) || j <= i) }),
+  },
 };
 
 export const rightModels: Record<string, () => CandidateModel> = {
@@ -249,8 +329,8 @@ export const rightModels: Record<string, () => CandidateModel> = {
   "decoder, T5 bias, with a cache": () => tiny({ positions: "t5", cache: true, tells: true }),
   "decoder, ALiBi": () => tiny({ positions: "alibi" }),
   "learned positions with a cache": () => tiny({ cache: true }),
-  "packed": () => tiny({ documents: "both" }),
-  "encoder": () => tiny({ causal: false }),
+  packed: () => tiny({ documents: "both" }),
+  encoder: () => tiny({ causal: false }),
   "encoder, empty rows uniform": () => tiny({ causal: false, empty: "mean" }),
   "encoder, hidden states, async": () => {
     const m = tiny({ causal: false, output: "hidden" });

@@ -79,7 +79,12 @@ interface Hypothesis {
   error: number;
 }
 
-async function identify(lab: Lab, problems: [Problem, Problem], outputs: [Float64Array, Float64Array], answer: Answer): Promise<Base> {
+async function identify(
+  lab: Lab,
+  problems: [Problem, Problem],
+  outputs: [Float64Array, Float64Array],
+  answer: Answer,
+): Promise<Base> {
   const common = { problem: problems[0], answer };
   const right = (p: Problem): Recipe => ({ scale: p.scale ?? lab.meantScale(p.D) });
   const own = Math.max(...problems.map((p, n) => distance(outputs[n]!, simulate(p, right(p)).output)));
@@ -100,7 +105,16 @@ async function identify(lab: Lab, problems: [Problem, Problem], outputs: [Float6
     const recipe = (p: Problem): Recipe => ({ scale: p.scale ?? fitted.scale!(p) });
     const error = Math.max(...problems.map((p, n) => distance(outputs[n]!, simulate(p, recipe(p)).output)));
     const level = precisions.find((x) => error <= x.tolerance);
-    if (level) return { ...common, ...nothing, ...rounding(level.name, error, outputs), status: "explained", mistakes: [fitted], error, recipe };
+    if (level)
+      return {
+        ...common,
+        ...nothing,
+        ...rounding(level.name, error, outputs),
+        status: "explained",
+        mistakes: [fitted],
+        error,
+        recipe,
+      };
   }
   if (!found) return { ...common, ...nothing, status: "unexplained", recipe: right, error: own };
   const level = precisions.find((x) => found.error <= x.tolerance)!;

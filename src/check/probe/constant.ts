@@ -1,7 +1,7 @@
 /** @file Masks that are numbers: which number, and from what score on it fails. */
 import { number } from "../report/picture.js";
 import { type Found, notTested, type Outcome } from "../rule.js";
-import { base } from "./base.js";
+import { base, isPlain } from "./base.js";
 import { unmaskedColumn } from "./columns.js";
 import { showMaps } from "./evidence.js";
 import { huge } from "./huge.js";
@@ -25,7 +25,7 @@ export async function constantOutcome(lab: Lab): Promise<Outcome> {
   if (read.length > 0) return fromWeights(lab, read);
   const named = await pathOutcome(lab, "mask-constant-wrong");
   if (typeof named === "object" && "message" in named) return named;
-  const zero = await nearZero(lab, verdicts);
+  const zero = isPlain(known) ? await nearZero(lab, verdicts) : undefined;
   if (zero) return zero;
   for (const v of verdicts) {
     if (v.status === "NaN" && known.precision !== "float16" && (await liveNaN(lab, v.path)))

@@ -24,4 +24,3 @@ export function fittedScale(p: Problem, weights: Float64Array): number | undefin
   const scale = xy / xx;
   return points.every(([x, y]) => Math.abs(y - scale * x) < 0.05) ? scale : undefined;
 }
-

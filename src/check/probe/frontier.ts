@@ -22,8 +22,7 @@ export type Frontiers = { reason: string } | Record<"decode" | "chunk" | "long",
 export function frontiers(lab: Lab): Promise<Frontiers> {
   return lab.once("frontiers", async () => {
     const known = await base(lab);
-    if (!isPlain(known))
-      return { reason: "the output without options is wrong already" };
+    if (!isPlain(known)) return { reason: "the output without options is wrong already" };
     const bad = await unsound(lab, "causal");
     if (bad) return { reason: bad };
     return {

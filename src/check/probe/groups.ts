@@ -16,8 +16,7 @@ export function groups(lab: Lab): Promise<Groups> {
   return lab.once("groups", async (): Promise<Groups> => {
     const no = (reason: string): Groups => ({ status: "not tested", reason });
     const known = await base(lab);
-    if (!isPlain(known))
-      return no("the output without options is wrong already");
+    if (!isPlain(known)) return no("the output without options is wrong already");
     if (lab.rank !== 4) return no("the function has no axis of heads");
     const p = problem(shapeOf({ B: 2, H: 6, Hk: 2, Lk: 4, D: 5 }), lab.seed);
     const answer = await lab.ask(p);

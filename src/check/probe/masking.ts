@@ -101,7 +101,11 @@ export function pathVerdict(lab: Lab, path: PathName): Promise<PathVerdict> {
     const known = await base(lab);
     const problems = shapes.map((s) => pathProblem(path, lab.fit({ ...s }), lab.seed));
     const p = problems[0]!;
-    if (known.status === "fails" || known.status === "unexplained" || known.mistakes.some((m) => m.layout || m.operands)) {
+    if (
+      known.status === "fails" ||
+      known.status === "unexplained" ||
+      known.mistakes.some((m) => m.layout || m.operands)
+    ) {
       return { path, status: "base", problem: p };
     }
     const read: { p: Problem; weights: Float64Array }[] = [];

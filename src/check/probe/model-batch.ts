@@ -61,5 +61,8 @@ export async function mixing(lab: ModelLab): Promise<Outcome> {
   const f = await batchFacts(lab);
   if (typeof f === "string") return notTested(f);
   if (!f.mixes) return "clear";
-  return { message: "The output of a text changes with the other texts of its batch.", evidence: `${f.says}: they differ by ${number(f.apart)} of their size` } satisfies Found;
+  return {
+    message: "The output of a text changes with the other texts of its batch.",
+    evidence: `${f.says}: they differ by ${number(f.apart)} of their size`,
+  } satisfies Found;
 }

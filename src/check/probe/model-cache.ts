@@ -30,23 +30,34 @@ export function cacheFacts(lab: ModelLab): Promise<CacheFacts | { reason: string
     const chunk = await stepped(lab, ids, kept, total - kept);
     if (typeof one === "string") return { reason: one };
     const facts: CacheFacts = {};
-    const apart = (o: ModelOutput, count: number) => Math.max(...Array.from({ length: count }, (_, t) => gap(at(o, 0, t), at(full, 0, kept + t))));
-    const call = (count: number) => `${kept} tokens of ${JSON.stringify(ids)}, then ${count} more with \`past\`, against all at once`;
+    const apart = (o: ModelOutput, count: number) =>
+      Math.max(...Array.from({ length: count }, (_, t) => gap(at(o, 0, t), at(full, 0, kept + t))));
+    const call = (count: number) =>
+      `${kept} tokens of ${JSON.stringify(ids)}, then ${count} more with \`past\`, against all at once`;
     if (typeof chunk !== "string") {
       const later = await stepped(lab, [...ids.slice(0, -1), lab.other(ids.at(-1)!)], kept, total - kept);
       if (typeof later !== "string" && gap(at(later, 0, 0), at(chunk, 0, 0)) > moved)
-        facts.future = { message: `Of a chunk of ${total - kept} tokens appended to a cache the first sees the last: it is not causal.`, evidence: `${call(total - kept)}; the chunk's first output moves with its last token` };
+        facts.future = {
+          message: `Of a chunk of ${total - kept} tokens appended to a cache the first sees the last: it is not causal.`,
+          evidence: `${call(total - kept)}; the chunk's first output moves with its last token`,
+        };
     }
     if (!facts.future) {
       const blind = (await hidden(lab, ids, total - kept, chunk)) ?? (await hidden(lab, ids, 1, one));
       if (blind)
-        facts.history = { message: `A step of ${blind.count} token${blind.count > 1 ? "s" : ""} does not see tokens ${blind.tokens.join(", ")} of the cache.`, evidence: `${call(blind.count)}; outputs of the step do not move with these tokens` };
+        facts.history = {
+          message: `A step of ${blind.count} token${blind.count > 1 ? "s" : ""} does not see tokens ${blind.tokens.join(", ")} of the cache.`,
+          evidence: `${call(blind.count)}; outputs of the step do not move with these tokens`,
+        };
     }
     const single = apart(one, 1);
     const many = typeof chunk === "string" ? 0 : apart(chunk, total - kept);
     if (!facts.future && !facts.history && Math.max(single, many) > differs) {
       const count = single > differs ? 1 : total - kept;
-      facts.positions = { message: `With a cache the output differs by ${number(Math.max(single, many))} of its size from all tokens at once, though the same tokens are seen: positions start again or a position bias is lost.`, evidence: call(count) };
+      facts.positions = {
+        message: `With a cache the output differs by ${number(Math.max(single, many))} of its size from all tokens at once, though the same tokens are seen: positions start again or a position bias is lost.`,
+        evidence: call(count),
+      };
     }
     return facts;
   });
@@ -59,17 +70,31 @@ async function stepped(lab: ModelLab, ids: number[], from: number, count: number
   const part = [ids.slice(from, from + count)];
   const step = await lab.ask(part, [new Array<number>(from + count).fill(1)], start.past);
   if (step.ok) return step;
-  const short = await lab.ask(part, [new Array<number>(count).fill(1)], (await lab.ask([ids.slice(0, from)]) as ModelOutput).past);
+  const short = await lab.ask(
+    part,
+    [new Array<number>(count).fill(1)],
+    ((await lab.ask([ids.slice(0, from)])) as ModelOutput).past,
+  );
   return short.ok ? short : `a step with \`past\` fails: ${step.message}`;
 }
 
 /** Which cached tokens no output of a step moves with. */
-async function hidden(lab: ModelLab, ids: number[], count: number, now: ModelOutput | string): Promise<{ count: number; tokens: number[] } | undefined> {
+async function hidden(
+  lab: ModelLab,
+  ids: number[],
+  count: number,
+  now: ModelOutput | string,
+): Promise<{ count: number; tokens: number[] } | undefined> {
   if (typeof now === "string") return undefined;
   const tokens: number[] = [];
   for (let j = 0; j < kept; j++) {
     if (lab.config.slidingWindow && j < kept - lab.config.slidingWindow + 1) continue;
-    const other = await stepped(lab, ids.map((id, n) => (n === j ? lab.other(id, 3) : id)), kept, count);
+    const other = await stepped(
+      lab,
+      ids.map((id, n) => (n === j ? lab.other(id, 3) : id)),
+      kept,
+      count,
+    );
     // The first output of the step decides: later ones may see the cache through it.
     if (typeof other !== "string" && gap(at(other, 0, 0), at(now, 0, 0)) <= moved) tokens.push(j);
   }

@@ -26,7 +26,15 @@ export type ModelAnswer = ModelOutput | { ok: false; kind: string; message: stri
 type Extra = Record<string, unknown>;
 
 const tokenNames = ["logits", "lastHiddenState", "last_hidden_state", "hiddenState", "hidden", "output"];
-const pooledNames = ["pooled", "poolerOutput", "pooler_output", "embedding", "embeddings", "sentenceEmbedding", "sentence_embedding"];
+const pooledNames = [
+  "pooled",
+  "poolerOutput",
+  "pooler_output",
+  "embedding",
+  "embeddings",
+  "sentenceEmbedding",
+  "sentence_embedding",
+];
 const pastNames = ["past", "pastKeyValues", "past_key_values", "cache"];
 
 export class ModelLab {
@@ -76,17 +84,25 @@ export class ModelLab {
   }
 
   /** Puts one question; all ones where no mask is given. Never throws. */
-  async ask(ids: number[][], mask = ids.map((r) => r.map(() => 1)), past?: unknown, extra?: Extra): Promise<ModelAnswer> {
-    if (this.stuck.length >= 3) return { ok: false, kind: "hangs", message: "three calls did not come back; no more were made" };
+  async ask(
+    ids: number[][],
+    mask = ids.map((r) => r.map(() => 1)),
+    past?: unknown,
+    extra?: Extra,
+  ): Promise<ModelAnswer> {
+    if (this.stuck.length >= 3)
+      return { ok: false, kind: "hangs", message: "three calls did not come back; no more were made" };
     const given = [ids.map((r) => [...r]), mask.map((r) => [...r])] as const;
     try {
       const raw = await this.candidate.forward(given[0], given[1], past, extra);
-      if (JSON.stringify(given) !== JSON.stringify([ids, mask]) || this.candidate.changedInputs) this.changedInputs = true;
+      if (JSON.stringify(given) !== JSON.stringify([ids, mask]) || this.candidate.changedInputs)
+        this.changedInputs = true;
       return this.read(raw, ids.length, ids[0]!.length);
     } catch (error) {
       const kind = error instanceof CandidateFailure ? error.kind : "throws";
       const message = (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
-      if (kind !== "throws") this.stuck.push({ kind, message, says: `ids ${JSON.stringify(ids)}, attentionMask ${JSON.stringify(mask)}` });
+      if (kind !== "throws")
+        this.stuck.push({ kind, message, says: `ids ${JSON.stringify(ids)}, attentionMask ${JSON.stringify(mask)}` });
       return { ok: false, kind, message };
     }
   }
@@ -112,7 +128,9 @@ export class ModelLab {
     const { data, shape } = value;
     const flat = !shape || shape.length === 1;
     const asTokens = flat
-      ? !pooled && data.length % (B * L) === 0 && (data.length / (B * L) === this.config.vocabSize || data.length / (B * L) > 1)
+      ? !pooled &&
+        data.length % (B * L) === 0 &&
+        (data.length / (B * L) === this.config.vocabSize || data.length / (B * L) > 1)
       : shape.length === 3 || (shape.length === 2 && !pooled && shape[0] === B * L && L > 1 && shape[0] !== B);
     if (asTokens && data.length % (B * L) === 0) out.tokens = { data, width: data.length / (B * L) };
     else out.pooled = { data, width: data.length / B };

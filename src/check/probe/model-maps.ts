@@ -34,7 +34,11 @@ export function plainMap(lab: ModelLab): Promise<Dependence | string> {
   return lab.once("plain map", async () => {
     const length = Math.min(7, lab.config.maxLength ?? 7);
     const ids = lab.ids(length, 11);
-    return dependence(lab, ids, ids.map(() => 1));
+    return dependence(
+      lab,
+      ids,
+      ids.map(() => 1),
+    );
   });
 }
 
@@ -53,7 +57,16 @@ function plainVerdict(lab: ModelLab, map: Dependence): Promise<Verdict> {
 
 export type Verdict =
   | { name: "right" | "window" }
-  | { name: "future-leak" | "causal-reversed" | "causal-off-by-one" | "heads-split-without-transpose" | "heads-merged-without-transpose" | "narrow"; says: string };
+  | {
+      name:
+        | "future-leak"
+        | "causal-reversed"
+        | "causal-off-by-one"
+        | "heads-split-without-transpose"
+        | "heads-merged-without-transpose"
+        | "narrow";
+      says: string;
+    };
 
 const closure = (m: boolean[][], n: number): boolean[][] => {
   let out = m;
@@ -67,16 +80,26 @@ export function readMaps(maps: boolean[][][], config: ModelLab["config"]): Verdi
   const moves = maps[0]!;
   const L = moves.length;
   const causal = Boolean(config.causal);
-  const is = (f: (i: number, j: number) => boolean) => maps.every((m) => equal(m, m.map((row, i) => row.map((_, j) => f(i, j)))));
+  const is = (f: (i: number, j: number) => boolean) =>
+    maps.every((m) =>
+      equal(
+        m,
+        m.map((row, i) => row.map((_, j) => f(i, j))),
+      ),
+    );
   if (is((i, j) => !causal || j <= i)) return { name: "right" };
-  if (causal && config.slidingWindow && moves.every((row, i) => row.every((x, j) => !x || j <= i))) return { name: "window" };
+  if (causal && config.slidingWindow && moves.every((row, i) => row.every((x, j) => !x || j <= i)))
+    return { name: "window" };
   if (causal && is((i, j) => j >= i)) {
     return { name: "causal-reversed", says: "an output moves with its own and later tokens and not with earlier ones" };
   }
   if (causal)
     for (const n of [1, 2, 3, 4])
       if (n < L - 1 && is((i, j) => j <= i + n)) {
-        const says = n === 1 ? "output i moves with token i + 1, the next one" : `output i moves with tokens to i + ${n}, one more with each layer`;
+        const says =
+          n === 1
+            ? "output i moves with token i + 1, the next one"
+            : `output i moves with tokens to i + ${n}, one more with each layer`;
         return { name: "causal-off-by-one", says };
       }
   const heads = is(() => true) ? undefined : reshaped(maps, config);
@@ -97,7 +120,10 @@ function reshaped(maps: boolean[][][], config: ModelLab["config"]): Verdict | un
       for (const kind of ["split", "both", "merge"] as const) {
         if (!maps.every((m) => equal(m, closure(misheaded(m.length, heads, causal, kind), n)))) continue;
         const name = kind === "merge" ? "heads-merged-without-transpose" : "heads-split-without-transpose";
-        return { name, says: `outputs move with just the tokens that a reshape without transpose brings together, with ${heads} heads` };
+        return {
+          name,
+          says: `outputs move with just the tokens that a reshape without transpose brings together, with ${heads} heads`,
+        };
       }
   return undefined;
 }
@@ -119,14 +145,24 @@ function misheaded(L: number, H: number, causal: boolean, kind: "split" | "merge
 }
 
 /** A finding with the map as it should be and as it was found. */
-export function mapFinding(lab: ModelLab, d: Dependence, says: string, expected: (i: number, j: number) => boolean): Found {
+export function mapFinding(
+  lab: ModelLab,
+  d: Dependence,
+  says: string,
+  expected: (i: number, j: number) => boolean,
+): Found {
   const number = (m: boolean[][]) => m.map((row) => row.map((x) => (x ? 1 : 0)));
   const want = d.moves.map((row, i) => row.map((_, j) => (expected(i, j) ? 1 : 0)));
   const found = number(d.moves);
   return {
     message: `${says.charAt(0).toUpperCase()}${says.slice(1)}.`,
     evidence: `ids ${JSON.stringify([d.ids])}, attentionMask ${JSON.stringify([d.mask])}; ■ where output i (row) moves when token j (column) is another\n${sideBySide(want, found)}`,
-    probe: { shape: { B: 1, L: d.ids.length, vocabulary: lab.config.vocabSize }, options: { ids: [d.ids], attentionMask: [d.mask] }, expected: want, found },
+    probe: {
+      shape: { B: 1, L: d.ids.length, vocabulary: lab.config.vocabSize },
+      options: { ids: [d.ids], attentionMask: [d.mask] },
+      expected: want,
+      found,
+    },
   };
 }
 

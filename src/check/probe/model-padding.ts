@@ -55,10 +55,17 @@ const padded = (lab: ModelLab, text: number[], side: "left" | "right") => {
   const fill = new Array<number>(pads).fill(lab.pad);
   const ones = text.map(() => 1);
   const zeros = fill.map(() => 0);
-  return side === "left" ? { ids: [...fill, ...text], mask: [...zeros, ...ones], from: pads } : { ids: [...text, ...fill], mask: [...ones, ...zeros], from: 0 };
+  return side === "left"
+    ? { ids: [...fill, ...text], mask: [...zeros, ...ones], from: pads }
+    : { ids: [...text, ...fill], mask: [...ones, ...zeros], from: 0 };
 };
 
-async function perToken(lab: ModelLab, text: number[], alone: ModelOutput, found: PaddingFacts["found"]): Promise<void> {
+async function perToken(
+  lab: ModelLab,
+  text: number[],
+  alone: ModelOutput,
+  found: PaddingFacts["found"],
+): Promise<void> {
   for (const side of ["right", "left"] as const) {
     const p = padded(lab, text, side);
     const answer = await lab.ask([p.ids], [p.mask]);
@@ -70,7 +77,9 @@ async function perToken(lab: ModelLab, text: number[], alone: ModelOutput, found
       const harm = nan.some(isReal);
       found["dead-row-NaN"] ??= {
         ...(harm ? {} : { severity: "warning" as const }),
-        message: harm ? `With padding on the ${side} the outputs of real tokens are NaN.` : `With padding on the ${side} the outputs at the padding are NaN.`,
+        message: harm
+          ? `With padding on the ${side} the outputs of real tokens are NaN.`
+          : `With padding on the ${side} the outputs at the padding are NaN.`,
         evidence: `${call}: NaN at positions ${nan.join(", ")}`,
       };
       if (harm) continue;
@@ -80,20 +89,34 @@ async function perToken(lab: ModelLab, text: number[], alone: ModelOutput, found
     if (side === "left" || !lab.config.causal) await leaks(lab, p, answer, map, call, found);
     if (side === "right") padSeesPad(lab, p, map, found);
     if (lab.config.causal && !found["causal-dropped-on-a-path"]) await futureUnderMask(lab, p, map, found);
-    const leaking = found["padding-leak"] || found["mask-inverted"] || found["mask-on-query-axis"] || found["causal-dropped-on-a-path"];
+    const leaking =
+      found["padding-leak"] ||
+      found["mask-inverted"] ||
+      found["mask-on-query-axis"] ||
+      found["causal-dropped-on-a-path"];
     if (side === "left" && !leaking && !found["dead-row-NaN"]) {
       const apart = Math.max(...text.map((_, t) => gap(at(answer, 0, p.from + t), at(alone, 0, t))));
       if (apart > differs) positions(lab, call, apart, found);
     } else if (side === "right" && !leaking && !found["pad-attends-pad"]) {
       const apart = Math.max(...text.map((_, t) => gap(at(answer, 0, t), at(alone, 0, t))));
       if (apart > differs && nan.length === 0)
-        found["padding-leak"] ??= { message: `Real tokens differ by ${number(apart)} of their size between the text alone and padded on the right.`, evidence: call };
+        found["padding-leak"] ??= {
+          message: `Real tokens differ by ${number(apart)} of their size between the text alone and padded on the right.`,
+          evidence: call,
+        };
     }
   }
 }
 
 /** Do real tokens move with padding? If so, how does the mask go wrong? */
-async function leaks(lab: ModelLab, p: { ids: number[]; mask: number[] }, answer: ModelOutput, map: Dependence, call: string, found: PaddingFacts["found"]): Promise<void> {
+async function leaks(
+  lab: ModelLab,
+  p: { ids: number[]; mask: number[] },
+  answer: ModelOutput,
+  map: Dependence,
+  call: string,
+  found: PaddingFacts["found"],
+): Promise<void> {
   const positionsOf = (bit: number) => p.mask.flatMap((m, t) => (m === bit ? [t] : []));
   const [reals, blanks] = [positionsOf(1), positionsOf(0)];
   const { moves } = map;
@@ -107,9 +130,20 @@ async function leaks(lab: ModelLab, p: { ids: number[]; mask: number[] }, answer
   const sameReal = open.ok && Math.max(...reals.map((t) => gap(at(open, 0, t), at(answer, 0, t)))) <= moved;
   const padsAlone = blanks.every((i) => moves[i]!.every((x, j) => x === (i === j)));
   const finding = (message: string): Found => ({ message, evidence: `${call}\n${picture}` });
-  if (!ignored && others.length > 0 && others.every((x) => !x)) found["mask-inverted"] ??= finding("Real tokens move with the padding and not with each other: the attention mask is read the wrong way round.");
-  else if (!ignored && (sameReal || padsAlone)) found["mask-on-query-axis"] ??= finding("The attention mask changes the outputs at the padding and leaves real tokens as they are without it: it hides queries instead of keys.");
-  else found["padding-leak"] ??= finding(ignored ? "The attention mask makes no difference: real tokens move with the padding." : "Real tokens move with the padding although it is masked: it is hidden in part only (a product, a constant that is too large, a mask after softmax).");
+  if (!ignored && others.length > 0 && others.every((x) => !x))
+    found["mask-inverted"] ??= finding(
+      "Real tokens move with the padding and not with each other: the attention mask is read the wrong way round.",
+    );
+  else if (!ignored && (sameReal || padsAlone))
+    found["mask-on-query-axis"] ??= finding(
+      "The attention mask changes the outputs at the padding and leaves real tokens as they are without it: it hides queries instead of keys.",
+    );
+  else
+    found["padding-leak"] ??= finding(
+      ignored
+        ? "The attention mask makes no difference: real tokens move with the padding."
+        : "Real tokens move with the padding although it is masked: it is hidden in part only (a product, a constant that is too large, a mask after softmax).",
+    );
 }
 
 function padSeesPad(lab: ModelLab, p: { mask: number[] }, map: Dependence, found: PaddingFacts["found"]): void {
@@ -120,16 +154,27 @@ function padSeesPad(lab: ModelLab, p: { mask: number[] }, map: Dependence, found
   const seesReal = moves[last]!.slice(0, real).includes(true);
   if (realToPad || !seesPad || seesReal) return;
   found["pad-attends-pad"] ??= {
-    message: "The outputs at the padding move with other padding and not with the text: masks of query and key are compared for equality.",
+    message:
+      "The outputs at the padding move with other padding and not with the text: masks of query and key are compared for equality.",
     evidence: `ids ${JSON.stringify([map.ids])}, attentionMask ${JSON.stringify([p.mask])}\n${showing(lab, map)}`,
   };
 }
 
-async function futureUnderMask(lab: ModelLab, p: { mask: number[] }, map: Dependence, found: PaddingFacts["found"]): Promise<void> {
+async function futureUnderMask(
+  lab: ModelLab,
+  p: { mask: number[] },
+  map: Dependence,
+  found: PaddingFacts["found"],
+): Promise<void> {
   const ids = map.ids;
-  const plain = await dependence(lab, ids, ids.map(() => 1));
+  const plain = await dependence(
+    lab,
+    ids,
+    ids.map(() => 1),
+  );
   if (typeof plain === "string") return;
-  const future = (d: Dependence) => d.moves.some((row, i) => p.mask[i] === 1 && row.some((x, j) => x && j > i && p.mask[j] === 1));
+  const future = (d: Dependence) =>
+    d.moves.some((row, i) => p.mask[i] === 1 && row.some((x, j) => x && j > i && p.mask[j] === 1));
   if (future(plain) || !future(map)) return;
   found["causal-dropped-on-a-path"] = {
     message: "With padding in the attention mask the model is no longer causal: real tokens move with later ones.",
@@ -138,11 +183,13 @@ async function futureUnderMask(lab: ModelLab, p: { mask: number[] }, map: Depend
 }
 
 function positions(lab: ModelLab, call: string, apart: number, found: PaddingFacts["found"]): void {
-  const rope = lab.config.positions === "rope" || lab.config["rope_theta"] !== undefined || lab.config["ropeTheta"] !== undefined;
+  const rope =
+    lab.config.positions === "rope" || lab.config["rope_theta"] !== undefined || lab.config["ropeTheta"] !== undefined;
   const base = `${call}, and the text alone: they differ by ${number(apart)} of their size, though the padding itself has no influence`;
   if (rope)
     found["rope-layout"] ??= {
-      message: "With rotary positions a shift changes the output: scores do not depend on the distance alone, as when q and k are turned by different layouts.",
+      message:
+        "With rotary positions a shift changes the output: scores do not depend on the distance alone, as when q and k are turned by different layouts.",
       evidence: base,
     };
   else
@@ -153,8 +200,13 @@ function positions(lab: ModelLab, call: string, apart: number, found: PaddingFac
 }
 
 const showing = (lab: ModelLab, d: Dependence): string => {
-  const want = d.moves.map((row, i) => row.map((_, j) => (i === j || (d.mask[j] === 1 && (!lab.config.causal || j <= i)) ? 1 : 0)));
-  return `■ where output i (row) moves when token j (column) is another\n${sideBySide(want, d.moves.map((row) => row.map((x) => (x ? 1 : 0))))}`;
+  const want = d.moves.map((row, i) =>
+    row.map((_, j) => (i === j || (d.mask[j] === 1 && (!lab.config.causal || j <= i)) ? 1 : 0)),
+  );
+  return `■ where output i (row) moves when token j (column) is another\n${sideBySide(
+    want,
+    d.moves.map((row) => row.map((x) => (x ? 1 : 0))),
+  )}`;
 };
 
 /**
@@ -189,15 +241,34 @@ async function pooled(lab: ModelLab, text: number[], alone: ModelOutput, found: 
         const readAt = await readPosition(lab, p);
         if (readAt !== undefined && p.mask[readAt] === 0) continue;
         positions(lab, call, apart, found);
-      } else if (tokensRight) found["pad-in-pooling"] ??= { message: `Pooling counts the padding on the ${side}.`, evidence: says };
-      else if (side === "right") found["pad-in-pooling"] ??= { message: "Pooling counts the padding: it divides by the padded length.", evidence: says };
+      } else if (tokensRight)
+        found["pad-in-pooling"] ??= { message: `Pooling counts the padding on the ${side}.`, evidence: says };
+      else if (side === "right")
+        found["pad-in-pooling"] ??= {
+          message: "Pooling counts the padding: it divides by the padded length.",
+          evidence: says,
+        };
       continue;
     }
     const one = movers.length === 1 && (movers[0] === 0 || movers[0] === length - 1);
     if (tokensRight || one || (!ignored && (await linearInLength(lab, text, side)))) {
-      const where = movers[0] === 0 && one ? "the vector is read at index 0, which is padding" : one ? "the vector is read at the last index, which is padding" : "padding is pooled";
-      found["pad-in-pooling"] ??= { message: `With padding on the ${side} ${where}.`, evidence: `${says}; the vector moves with padded positions ${movers.join(", ")}` };
-    } else found["padding-leak"] ??= { message: ignored ? "The attention mask makes no difference to the pooled vector." : `The pooled vector moves with the padding on the ${side}, and not as pooling alone would.`, evidence: says };
+      const where =
+        movers[0] === 0 && one
+          ? "the vector is read at index 0, which is padding"
+          : one
+            ? "the vector is read at the last index, which is padding"
+            : "padding is pooled";
+      found["pad-in-pooling"] ??= {
+        message: `With padding on the ${side} ${where}.`,
+        evidence: `${says}; the vector moves with padded positions ${movers.join(", ")}`,
+      };
+    } else
+      found["padding-leak"] ??= {
+        message: ignored
+          ? "The attention mask makes no difference to the pooled vector."
+          : `The pooled vector moves with the padding on the ${side}, and not as pooling alone would.`,
+        evidence: says,
+      };
   }
 }
 
@@ -220,7 +291,10 @@ async function linearInLength(lab: ModelLab, text: number[], side: "left" | "rig
     const ids = side === "right" ? [...text, ...fill] : [...fill, ...text];
     const mask = ids.map((_, t) => ((side === "right" ? t < text.length : t >= count) ? 1 : 0));
     const t = side === "right" ? text.length : 0;
-    const [x, y] = [await lab.ask([ids], [mask]), await lab.ask([ids.map((id, n) => (n === t ? lab.other(id, 3) : id))], [mask])];
+    const [x, y] = [
+      await lab.ask([ids], [mask]),
+      await lab.ask([ids.map((id, n) => (n === t ? lab.other(id, 3) : id))], [mask]),
+    ];
     if (!x.ok || !y.ok) return undefined;
     return pooledAt(y, 0).map((v, n) => (v - pooledAt(x, 0)[n]!) * ids.length);
   };
@@ -239,7 +313,10 @@ async function inBatch(lab: ModelLab, found: PaddingFacts["found"]): Promise<voi
       const mask = ids.map((_, t) => ((side === "left" ? t >= length - n : t < n) ? 1 : 0));
       return { ids, mask };
     });
-    const together = await lab.ask(items.map((x) => x.ids), items.map((x) => x.mask));
+    const together = await lab.ask(
+      items.map((x) => x.ids),
+      items.map((x) => x.mask),
+    );
     if (!together.ok) continue;
     for (const [b, item] of items.entries()) {
       const alone = await lab.ask([item.ids], [item.mask]);
@@ -268,7 +345,9 @@ async function allPadding(lab: ModelLab, found: PaddingFacts["found"]): Promise<
   const finite = (b: number) => data.subarray(b * per, (b + 1) * per).every(Number.isFinite);
   if (finite(0) && finite(1)) return;
   found["dead-row-NaN"] = {
-    message: finite(0) ? "An item of nothing but padding gives NaN." : "An item of nothing but padding makes its neighbours NaN.",
+    message: finite(0)
+      ? "An item of nothing but padding gives NaN."
+      : "An item of nothing but padding makes its neighbours NaN.",
     evidence: `ids ${JSON.stringify(ids)}, attentionMask ${JSON.stringify(mask)}`,
   };
 }

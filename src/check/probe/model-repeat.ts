@@ -62,7 +62,10 @@ export async function memoryOfModel(lab: ModelLab): Promise<Outcome> {
   const f = await facts(lab);
   if (typeof f === "string") return { notTested: f };
   if (lab.changedInputs)
-    return { message: "The model writes into the ids or the mask it is given.", evidence: `ids ${JSON.stringify([lab.ids(5, 21)])}: other numbers after the call` };
+    return {
+      message: "The model writes into the ids or the mask it is given.",
+      evidence: `ids ${JSON.stringify([lab.ids(5, 21)])}: other numbers after the call`,
+    };
   if (f.random || (f.spread > 0 && f.noise)) return "clear";
   if (f.spread === 0 && f.afterOther === 0) return "clear";
   return {

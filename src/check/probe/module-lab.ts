@@ -25,7 +25,12 @@ export interface ModuleMistake {
 
 export const moduleMistakes: readonly ModuleMistake[] = [
   { rule: "heads-split-without-transpose", says: "splits heads by a reshape alone", split: "reshape" },
-  { rule: "heads-split-without-transpose", says: "splits and merges heads by a reshape alone", split: "reshape", merge: "reshape" },
+  {
+    rule: "heads-split-without-transpose",
+    says: "splits and merges heads by a reshape alone",
+    split: "reshape",
+    merge: "reshape",
+  },
   { rule: "heads-merged-without-transpose", says: "merges heads by a reshape alone", merge: "reshape" },
   { rule: "project-after-split", says: "projects every head's slice of x by the same weights", shared: true },
   { rule: "scale-missing", says: "does not scale q·k", scale: () => 1 },
@@ -79,13 +84,23 @@ export class ModuleLab {
       const side = Math.sqrt(value.data.length);
       const shape = value.shape ?? (Number.isInteger(side) ? [side, side] : [value.data.length]);
       for (const key of ["q", "k", "v", "o"] as const) {
-        if (shape.length === 2 && names[key].test(name)) out[key] = { data: value.data, rows: shape[0]!, columns: shape[1]! };
-        if (shape.length === 1 && /bias|^b/i.test(name) && names[key].test(name.replace(/\.?_?bias$/i, "").replace(/^b_?/i, "w"))) out.biases[key] = value.data;
+        if (shape.length === 2 && names[key].test(name))
+          out[key] = { data: value.data, rows: shape[0]!, columns: shape[1]! };
+        if (
+          shape.length === 1 &&
+          /bias|^b/i.test(name) &&
+          names[key].test(name.replace(/\.?_?bias$/i, "").replace(/^b_?/i, "w"))
+        )
+          out.biases[key] = value.data;
       }
       if (shape.length === 2 && /in_proj_weight/i.test(name))
         (["q", "k", "v"] as const).forEach((key, n) => {
           const rows = shape[0]! / 3;
-          out[key] = { data: value.data.subarray(n * rows * shape[1]!, (n + 1) * rows * shape[1]!), rows, columns: shape[1]! };
+          out[key] = {
+            data: value.data.subarray(n * rows * shape[1]!, (n + 1) * rows * shape[1]!),
+            rows,
+            columns: shape[1]!,
+          };
         });
       if (shape.length === 1 && /in_proj_bias/i.test(name))
         (["q", "k", "v"] as const).forEach((key, n) => {
@@ -100,7 +115,12 @@ export class ModuleLab {
     const w = this.matrices();
     const H = this.candidate.heads;
     const missing = (["q", "k", "v"] as const).filter((n) => !w[n]);
-    if (missing.length > 0) return { status: "fails", mistakes: [], message: `weights for ${missing.join(", ")} were not found: name them q, k, v, o` };
+    if (missing.length > 0)
+      return {
+        status: "fails",
+        mistakes: [],
+        message: `weights for ${missing.join(", ")} were not found: name them q, k, v, o`,
+      };
     const shared = w.q!.rows === w.q!.columns && w.o && w.o.rows === w.q!.rows * H;
     const dModel = shared ? w.q!.rows * H : w.q!.columns;
     const [B, L] = [2, 5];
@@ -113,7 +133,8 @@ export class ModuleLab {
       return { status: "fails", mistakes: [], message: (error as Error).message };
     }
     const value = readValue(raw);
-    if (!value || value.data.length !== B * L * dModel) return { status: "fails", mistakes: [], message: "the module gave back no [B, L, dModel]" };
+    if (!value || value.data.length !== B * L * dModel)
+      return { status: "fails", mistakes: [], message: "the module gave back no [B, L, dModel]" };
     const tries: ModuleMistake[][] = [[]];
     for (const m of moduleMistakes) tries.push([m]);
     for (const a of moduleMistakes) for (const b of moduleMistakes) if (a.scale && !b.scale) tries.push([b, a]);
@@ -128,7 +149,16 @@ export class ModuleLab {
   }
 
   /** The module as these mistakes make it. `transposed`: weights are [in, out]. */
-  private module(x: Float32Array, B: number, L: number, dModel: number, H: number, w: ReturnType<ModuleLab["matrices"]>, mistakes: ModuleMistake[], transposed: boolean): Float64Array | undefined {
+  private module(
+    x: Float32Array,
+    B: number,
+    L: number,
+    dModel: number,
+    H: number,
+    w: ReturnType<ModuleLab["matrices"]>,
+    mistakes: ModuleMistake[],
+    transposed: boolean,
+  ): Float64Array | undefined {
     const find = <K extends keyof ModuleMistake>(key: K) => mistakes.find((m) => m[key] !== undefined)?.[key];
     const D = dModel / H;
     const shared = find("shared") === true;
@@ -140,7 +170,8 @@ export class ModuleLab {
       for (let row = 0; row < (B * L * dModel) / width; row++)
         for (let o = 0; o < width; o++) {
           let s = w.biases[key]?.[o] ?? 0;
-          for (let i = 0; i < width; i++) s += x[row * width + i]! * m.data[transposed ? i * m.columns + o : o * m.columns + i]!;
+          for (let i = 0; i < width; i++)
+            s += x[row * width + i]! * m.data[transposed ? i * m.columns + o : o * m.columns + i]!;
           out[row * width + o] = s;
         }
       return out;
@@ -154,21 +185,30 @@ export class ModuleLab {
             for (let d = 0; d < D; d++, n++) out[n] = y[find("split") ? n : ((b * L + i) * H + h) * D + d]!;
       return out;
     };
-    const [q, k, v] = (["q", "k", "v"] as const).map((key) => split(project(key))) as [Float32Array, Float32Array, Float32Array];
+    const [q, k, v] = (["q", "k", "v"] as const).map((key) => split(project(key))) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
     const scale = find("scale")?.(D, H) ?? this.options.scale;
     const softmax = find("softmax");
-    const { output } = simulate({ B, H, Hk: H, Lq: L, Lk: L, D, Dv: D, q, k, v }, { ...(typeof scale === "number" ? { scale } : {}), ...(softmax ? { softmax } : {}) });
+    const { output } = simulate(
+      { B, H, Hk: H, Lq: L, Lk: L, D, Dv: D, q, k, v },
+      { ...(typeof scale === "number" ? { scale } : {}), ...(softmax ? { softmax } : {}) },
+    );
     const merged = new Float64Array(output.length);
     let n = 0;
     for (let b = 0; b < B; b++)
       for (let i = 0; i < L; i++)
-        for (let h = 0; h < H; h++) for (let d = 0; d < D; d++, n++) merged[n] = output[find("merge") ? n : ((b * H + h) * L + i) * D + d]!;
+        for (let h = 0; h < H; h++)
+          for (let d = 0; d < D; d++, n++) merged[n] = output[find("merge") ? n : ((b * H + h) * L + i) * D + d]!;
     if (!w.o) return merged;
     const out = new Float64Array(B * L * dModel);
     for (let row = 0; row < B * L; row++)
       for (let o = 0; o < dModel; o++) {
         let s = w.biases.o?.[o] ?? 0;
-        for (let i = 0; i < dModel; i++) s += merged[row * dModel + i]! * w.o.data[transposed ? i * dModel + o : o * dModel + i]!;
+        for (let i = 0; i < dModel; i++)
+          s += merged[row * dModel + i]! * w.o.data[transposed ? i * dModel + o : o * dModel + i]!;
         out[row * dModel + o] = s;
       }
     return out;

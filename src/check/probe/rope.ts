@@ -20,7 +20,11 @@ export async function ropePartners(lab: Lab): Promise<Outcome> {
       for (let i = 0; i < 2; i++) p.q[i * D] = 2;
       p.k[e] = 2; // key 0
       p.k[D] = 2; // key 1, in dimension 0, so that the option always shows
-      const got = await withOption(lab, { ...p, scale: 1 }, { rope: { interleaved, dim: D, base: 10000, theta: 10000 } });
+      const got = await withOption(
+        lab,
+        { ...p, scale: 1 },
+        { rope: { interleaved, dim: D, base: 10000, theta: 10000 } },
+      );
       if (typeof got === "string") return notTested(got);
       // Row 1: key 1 stands at its own position and scores 4; key 0 scores 4·sin 1 with the partner, 0 otherwise.
       const score = Math.log(got.weights[2]! / got.weights[3]!) + 4;

@@ -118,7 +118,10 @@ function normalise(p: Shape, s: Float64Array, axis: SoftmaxAxis): Float64Array {
     for (let row = 0; row < B * H * Lq; row++) softmaxInto(s, out, row * Lk, Lk);
     return out;
   }
-  const group: Record<Exclude<SoftmaxAxis, "nothing" | "keys">, (b: number, h: number, i: number, j: number) => number> = {
+  const group: Record<
+    Exclude<SoftmaxAxis, "nothing" | "keys">,
+    (b: number, h: number, i: number, j: number) => number
+  > = {
     queries: (b, h, _i, j) => (b * H + h) * Lk + j,
     heads: (b, _h, i, j) => (b * Lq + i) * Lk + j,
     batch: (_b, h, i, j) => (h * Lq + i) * Lk + j,

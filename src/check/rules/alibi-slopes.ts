@@ -33,7 +33,7 @@ export const alibiSlopes = rule({
   reference: "Press et al. 2022 (arXiv:2108.12409) §3 and its code; seen in mlx#3071, aprender#2143",
   wrong: "slope = 2 ** (-8 * h / heads); // h from 0",
   right: "slope = 2 ** (-8 * (h + 1) / heads);",
-  mustCatch: ["exponent from 0","one slope","half the exponent","added"],
+  mustCatch: ["exponent from 0", "one slope", "half the exponent", "added"],
   probe: async (lab) => {
     if (lab.rank !== 4) return notTested("the function has no axis of heads");
     let seen = false;

@@ -15,7 +15,7 @@ export const batchAsSequence = rule({
   reference: "PyTorch nn.MultiheadAttention, argument batch_first; seen in DaoyuanLi2816/Molecule-Generator#22",
   wrong: "attention over axis 0 of [B, L, D]",
   right: "attention over axis 1 of [B, L, D]",
-  mustCatch: ["along the batch","batch in one sequence","everything in one sequence","model: items see each other"],
+  mustCatch: ["along the batch", "batch in one sequence", "everything in one sequence", "model: items see each other"],
   explains: [
     "batch-dependence",
     "mask-head-order",

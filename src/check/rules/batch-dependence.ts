@@ -22,12 +22,11 @@ export const batchDependence = rule({
     "Thinking Machines 2025, Defeating Nondeterminism in LLM Inference; seen in vllm#51902, flash-attention#1897",
   wrong: "const step = Math.ceil(L / (4 * batch)); // partial sums change with the batch",
   right: "const step = 16;",
-  mustCatch: ["backwards in a batch","rounded in a batch","another path in a batch","model: last bits"],
+  mustCatch: ["backwards in a batch", "rounded in a batch", "another path in a batch", "model: last bits"],
   probe: async (lab) => {
     if (lab.rank === 2) return notTested("the function has no batch");
     const known = await base(lab);
-    if (!isPlain(known))
-      return notTested("the output without options is wrong already");
+    if (!isPlain(known)) return notTested("the output without options is wrong already");
     for (const shape of [shapeOf({ B: 4, H: 2, Lk: 19, D: 8 }), shapeOf({ B: 3, H: 1, Lk: 67, D: 4 })]) {
       const p = problem(lab.fit(shape), lab.seed);
       const alone = await lab.ask(firstItems(p, 1));

@@ -15,7 +15,13 @@ export const cacheHistoryMasked = rule({
   reference: "seen in hyprstream#1521, lag-llama#81",
   wrong: "keep = tril(ones(Lq, Lk), 0);",
   right: "keep = tril(ones(Lq, Lk), Lk - Lq);",
-  mustCatch: ["tril(0), loops","tril(0), whole maps","tril(0), flattened batch","model: tril(0)","model: but for one token"],
+  mustCatch: [
+    "tril(0), loops",
+    "tril(0), whole maps",
+    "tril(0), flattened batch",
+    "model: tril(0)",
+    "model: but for one token",
+  ],
   explains: ["causal-alignment", "rope-offset-in-cache", "t5-bias-in-cross-attention"],
   picture: { expected: "■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■", found: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·" },
   probe: async (lab) => {

@@ -15,7 +15,14 @@ export const cachePrefillNotCausal = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3; seen in Mikyx-1/TinyLLM#17, mlx-node#24",
   wrong: "const mask = past ? undefined : causalMask(L);",
   right: "const mask = causalMask(Lq, { offset: Lk - Lq });",
-  mustCatch: ["only when square, loops","only when square, whole maps","only when square, flattened batch","only when square, online softmax","model: no mask with a cache","model: rope"],
+  mustCatch: [
+    "only when square, loops",
+    "only when square, whole maps",
+    "only when square, flattened batch",
+    "only when square, online softmax",
+    "model: no mask with a cache",
+    "model: rope",
+  ],
   explains: ["causal-alignment", "rope-offset-in-cache", "t5-bias-in-cross-attention"],
   picture: { expected: "■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■", found: "■ ■ ■ ■ ■\n■ ■ ■ ■ ■\n■ ■ ■ ■ ■" },
   probe: async (lab) => {

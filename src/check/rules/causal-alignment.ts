@@ -15,7 +15,7 @@ export const causalAlignment = rule({
     "flash-attention ≥ 2.1: lower right; PyTorch is_causal: upper left; seen in pytorch#108108, #103082, mlx#2835, flash-attention#1778",
   wrong: "if (j > i) score = -Infinity; // Lk = 7, Lq = 3: the newest keys are hidden",
   right: "if (j > i + Lk - Lq) score = -Infinity;",
-  mustCatch: ["two corners","offset of the wrong sign","one off when Lk > Lq"],
+  mustCatch: ["two corners", "offset of the wrong sign", "one off when Lk > Lq"],
   picture: { expected: "■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■", found: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·" },
   probe: async (lab) => {
     const f = await frontiers(lab);

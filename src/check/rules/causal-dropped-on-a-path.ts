@@ -71,7 +71,15 @@ export const causalDroppedOnAPath = rule({
   reference: "masks intersect; seen in keras#23038, transformers#48748, xformers#1185",
   wrong: "const visible = mask ? mask[i][j] : !causal || j <= i;",
   right: "const visible = (!mask || mask[i][j]) && (!causal || j <= i);",
-  mustCatch: ["mask overrides causal","keyPadding overrides causal","causal overrides mask","not when weights are asked for","not beyond 64 keys","not in eval","model: with padding"],
+  mustCatch: [
+    "mask overrides causal",
+    "keyPadding overrides causal",
+    "causal overrides mask",
+    "not when weights are asked for",
+    "not beyond 64 keys",
+    "not in eval",
+    "model: with padding",
+  ],
   explains: ["future-leak", "dead-row-NaN", "dead-row-uniform", "NaN-through-mask"],
   picture: { expected: "■ · ·\n■ ■ ·\n■ ■ ■", found: "■ ■ ■\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {

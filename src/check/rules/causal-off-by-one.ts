@@ -14,7 +14,16 @@ export const causalOffByOne = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3; seen in pbloem/former#10, RVC-Boss/GPT-SoVITS#965",
   wrong: "if (j > i + 1) score = -Infinity;",
   right: "if (j > i) score = -Infinity;",
-  mustCatch: ["sees the next, loops","sees the next, whole maps","sees the next, flattened batch","sees the next, online softmax","not itself","not itself, NaN","model: sees the next token","model: one layer"],
+  mustCatch: [
+    "sees the next, loops",
+    "sees the next, whole maps",
+    "sees the next, flattened batch",
+    "sees the next, online softmax",
+    "not itself",
+    "not itself, NaN",
+    "model: sees the next token",
+    "model: one layer",
+  ],
   explains: [
     "future-leak",
     "dead-row-NaN",

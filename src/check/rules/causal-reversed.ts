@@ -15,7 +15,16 @@ export const causalReversed = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3; seen in hkproj/pytorch-transformer#19",
   wrong: "keep = triu(ones(L, L));",
   right: "keep = tril(ones(L, L));",
-  mustCatch: ["key ≥ query, loops","key ≥ query, whole maps","key ≥ query, flattened batch","key ≥ query, online softmax","key > query","mirrored","model: sees only the future","model: strictly"],
+  mustCatch: [
+    "key ≥ query, loops",
+    "key ≥ query, whole maps",
+    "key ≥ query, flattened batch",
+    "key ≥ query, online softmax",
+    "key > query",
+    "mirrored",
+    "model: sees only the future",
+    "model: strictly",
+  ],
   explains: [
     "future-leak",
     "causal-off-by-one",

@@ -13,7 +13,15 @@ export const deadRowNaN = rule({
   reference: "PyTorch ≥ 2.5 and ONNX give zeros; seen in pytorch#41508, #103963, equinox#274, mlx#2608, rten#1321",
   wrong: "weights[j] = Math.exp(s[j] - max) / sum; // max = −∞, sum = NaN",
   right: "weights[j] = sum > 0 ? Math.exp(s[j] - max) / sum : 0; // with max taken as 0 when it is −∞",
-  mustCatch: ["0/0, loops","0/0, whole maps","0/0, flattened batch","0/0, online softmax","float32 0/0","model: 0/0 in the padding","model: an encoder's empty item"],
+  mustCatch: [
+    "0/0, loops",
+    "0/0, whole maps",
+    "0/0, flattened batch",
+    "0/0, online softmax",
+    "float32 0/0",
+    "model: 0/0 in the padding",
+    "model: an encoder's empty item",
+  ],
   explains: ["NaN-through-mask"],
   picture: { expected: "■ · ·\n· · ·\n■ ■ ■", found: "■ · ·\n! ! !\n■ ■ ■" },
   probe: async (lab) => {

@@ -13,7 +13,14 @@ export const deadRowUniform = rule({
   reference: "notes on jax.nn.dot_product_attention; PyTorch ≥ 2.5 and ONNX give zeros; seen in mlx#2395",
   wrong: "scores = where(mask, scores, -1e9); // a whole row of −1e9 is uniform",
   right: "weights = where(any(mask, -1), softmax(where(mask, scores, -Infinity)), 0);",
-  mustCatch: ["fills −1e9, loops","fills −1e9, whole maps","fills −1e9, flattened batch","fills −1e9, online softmax","adds the lowest float32","mean of everything"],
+  mustCatch: [
+    "fills −1e9, loops",
+    "fills −1e9, whole maps",
+    "fills −1e9, flattened batch",
+    "fills −1e9, online softmax",
+    "adds the lowest float32",
+    "mean of everything",
+  ],
   explains: ["NaN-through-mask"],
   picture: { expected: "■ · ·\n· · ·\n■ ■ ■", found: "■ · ·\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {

@@ -19,7 +19,13 @@ export const documentsLeakInPack = rule({
   reference: "Krell et al. 2021 (arXiv:2107.02027) §3.2; seen in nanoVLM#204, axolotl#3796",
   wrong: "positions = ids.map((_, t) => t - start[document[t]]); // and no mask",
   right: "const visible = document[i] === document[j] && j <= i;",
-  mustCatch: ["sees earlier documents","separates only neighbours","only document 0 apart","model: no mask","model: positions count on"],
+  mustCatch: [
+    "sees earlier documents",
+    "separates only neighbours",
+    "only document 0 apart",
+    "model: no mask",
+    "model: positions count on",
+  ],
   picture: {
     expected: "■ · · · ·\n■ ■ · · ·\n· · ■ · ·\n· · ■ ■ ·\n· · ■ ■ ■",
     found: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■",

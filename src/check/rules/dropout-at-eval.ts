@@ -15,7 +15,14 @@ export const dropoutAtEval = rule({
     "PyTorch scaled_dot_product_attention, note on dropout_p; seen in pytorch#124464, timm#1978, torchtune#1791, suno-ai/bark#662",
   wrong: "weights = dropout(weights, 0.1);",
   right: "if (training) weights = dropout(weights, 0.1);",
-  mustCatch: ["Math.random","own generator","the same every time","on the output","model: Math.random","model: own generator"],
+  mustCatch: [
+    "Math.random",
+    "own generator",
+    "the same every time",
+    "on the output",
+    "model: Math.random",
+    "model: own generator",
+  ],
   explains: ["*"],
   probe: async (lab) => {
     const r = await repeats(lab);

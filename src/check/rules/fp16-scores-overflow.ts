@@ -16,7 +16,7 @@ export const fp16ScoresOverflow = rule({
   reference: "seen in pytorch#60940",
   wrong: "s = half(dot(q, k)) * scale;",
   right: "s = dot(q.map((x) => half(x * scale)), k); // or accumulate in float32",
-  mustCatch: ["float16 loops, scaled last","sums in float16","scores rounded to float16 before scaling"],
+  mustCatch: ["float16 loops, scaled last", "sums in float16", "scores rounded to float16 before scaling"],
   explains: ["softmax-unstable"],
   picture: { expected: "■ ■ ■\n■ ■ ■\n■ ■ ■", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {

@@ -14,7 +14,13 @@ export const futureLeak = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3",
   wrong: "weights = softmax(scores);",
   right: "weights = softmax(where(key <= query, scores, -Infinity));",
-  mustCatch: ["no causal, loops","no causal, whole maps","no causal, flattened batch","model: a causal model without a mask","model: hidden states"],
+  mustCatch: [
+    "no causal, loops",
+    "no causal, whole maps",
+    "no causal, flattened batch",
+    "model: a causal model without a mask",
+    "model: hidden states",
+  ],
   explains: [
     "causal-alignment",
     "cache-prefill-not-causal",

@@ -12,7 +12,11 @@ export const gqaRepeatOnSequenceAxis = rule({
   reference: "Ainslie et al. 2023 (arXiv:2305.13245); seen in PrimeIntellect-ai/prime-rl#2681",
   wrong: "k = repeatInterleave(k, H / Hk, { axis: 2 }).reshape([B, H, L, D]);",
   right: "k = repeatInterleave(k, H / Hk, { axis: 1 });",
-  mustCatch: ["each key several times, loops","each key several times, whole maps","each key several times, flattened batch"],
+  mustCatch: [
+    "each key several times, loops",
+    "each key several times, whole maps",
+    "each key several times, flattened batch",
+  ],
   picture: { expected: "■ ■ ■ ■\n■ ■ ■ ■\n■ ■ ■ ■\n■ ■ ■ ■", found: "■ ■ · ·\n■ ■ · ·\n■ ■ · ·\n■ ■ · ·" },
   probe: async (lab) => {
     const g = await groups(lab);

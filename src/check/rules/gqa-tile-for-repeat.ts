@@ -12,7 +12,14 @@ export const gqaTileForRepeat = rule({
   reference: "Ainslie et al. 2023 (arXiv:2305.13245); seen in ekzhang/jax-js#180, onnx#7274, apple/axlearn#842",
   wrong: "const keyHead = h % keyHeads;",
   right: "const keyHead = Math.floor((h * keyHeads) / heads);",
-  mustCatch: ["h mod Hk, loops","h mod Hk, float32 loops","h mod Hk, whole maps","h mod Hk, flattened batch","h mod Hk, online softmax","always key head 0"],
+  mustCatch: [
+    "h mod Hk, loops",
+    "h mod Hk, float32 loops",
+    "h mod Hk, whole maps",
+    "h mod Hk, flattened batch",
+    "h mod Hk, online softmax",
+    "always key head 0",
+  ],
   probe: async (lab) => {
     const g = await groups(lab);
     if (g.status === "not tested") return notTested(g.reason);

@@ -31,7 +31,10 @@ export const hangs = rule({
     const first = lab.stuck[0];
     if (!first) return "clear";
     return {
-      message: first.kind === "hangs" ? `A call hangs: ${first.message}.` : `A call takes the model's process down: ${first.message}.`,
+      message:
+        first.kind === "hangs"
+          ? `A call hangs: ${first.message}.`
+          : `A call takes the model's process down: ${first.message}.`,
       evidence: first.says,
     };
   },

@@ -14,7 +14,16 @@ export const maskAfterSoftmax = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3; seen in pytorch-image-models#2236",
   wrong: "weights = softmax(scores) * mask;",
   right: "weights = softmax(where(mask, scores, -Infinity));",
-  mustCatch: ["weights times mask, loops","weights times mask, float32 loops","weights times mask, whole maps","weights times mask, flattened batch","weights times mask, online softmax","renormalised, whole maps","renormalised, flattened","only keyPadding"],
+  mustCatch: [
+    "weights times mask, loops",
+    "weights times mask, float32 loops",
+    "weights times mask, whole maps",
+    "weights times mask, flattened batch",
+    "weights times mask, online softmax",
+    "renormalised, whole maps",
+    "renormalised, flattened",
+    "only keyPadding",
+  ],
   explains: ["future-leak", "padding-leak", "NaN-through-mask", "dead-row-NaN", "dead-row-uniform"],
   mechanisms: [
     {

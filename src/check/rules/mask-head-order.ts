@@ -30,10 +30,25 @@ export const maskHeadOrder = rule({
   reference: "seen in lsdefine/attention-is-all-you-need-keras#36",
   wrong: "mask = tile(mask, [H, 1, 1]); // rows of [H·B]",
   right: "mask = repeat(mask, H, { axis: 0 }); // rows of [B·H]",
-  mustCatch: ["keyPadding tiled, loops","keyPadding tiled, float32 loops","keyPadding tiled, whole maps","keyPadding tiled, flattened batch","keyPadding tiled, online softmax","mask tiled","item 0's padding for all","model: tiled","model: item 0 for all"],
+  mustCatch: [
+    "keyPadding tiled, loops",
+    "keyPadding tiled, float32 loops",
+    "keyPadding tiled, whole maps",
+    "keyPadding tiled, flattened batch",
+    "keyPadding tiled, online softmax",
+    "mask tiled",
+    "item 0's padding for all",
+    "model: tiled",
+    "model: item 0 for all",
+  ],
   explains: ["padding-leak", "dead-row-NaN", "NaN-through-mask", "pad-in-pooling", "left-pad-positions"],
   pairs: [
-    { rule: id, says: "row b·H + h takes the mask of item (b·H + h) mod B", paths: ["mask"], pairs: relabelled((b, h, B, H) => [(b * H + h) % B, h]) },
+    {
+      rule: id,
+      says: "row b·H + h takes the mask of item (b·H + h) mod B",
+      paths: ["mask"],
+      pairs: relabelled((b, h, B, H) => [(b * H + h) % B, h]),
+    },
     {
       rule: id,
       says: "row b·H + h takes the mask of item (b·H + h) mod B",

@@ -13,7 +13,7 @@ export const maskIgnored = rule({
   reference: "PyTorch scaled_dot_product_attention, argument attn_mask",
   wrong: "function attention(q, k, v) { … }",
   right: "function attention(q, k, v, { mask }) { … if (!mask[i][j]) score = -Infinity; … }",
-  mustCatch: ["no mask, loops","no mask, whole maps","no mask, flattened batch"],
+  mustCatch: ["no mask, loops", "no mask, whole maps", "no mask, flattened batch"],
   explains: ["NaN-through-mask"],
   pairs: [
     {

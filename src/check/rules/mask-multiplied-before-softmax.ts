@@ -14,7 +14,15 @@ export const maskMultipliedBeforeSoftmax = rule({
     "Vaswani et al. 2017 (arXiv:1706.03762) §3.2.3: set to −∞; seen in georg-wolflein/good-features#1, transformers#542",
   wrong: "scores = scores * mask;",
   right: "scores = where(mask, scores, -Infinity);",
-  mustCatch: ["scores times mask, loops","scores times mask, float32 loops","scores times mask, whole maps","scores times mask, flattened batch","scores times mask, online softmax","only masks multiply","only causal multiplies"],
+  mustCatch: [
+    "scores times mask, loops",
+    "scores times mask, float32 loops",
+    "scores times mask, whole maps",
+    "scores times mask, flattened batch",
+    "scores times mask, online softmax",
+    "only masks multiply",
+    "only causal multiplies",
+  ],
   explains: ["future-leak", "padding-leak", "NaN-through-mask", "dead-row-uniform"],
   mechanisms: [
     {

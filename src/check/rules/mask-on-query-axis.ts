@@ -15,7 +15,16 @@ export const maskOnQueryAxis = rule({
   reference: "Hugging Face attention_mask; seen in hyunwoongko/transformer#40, keras-io#1254",
   wrong: "scores = where(padding.reshape([B, 1, L, 1]), scores, -Infinity);",
   right: "scores = where(padding.reshape([B, 1, 1, L]), scores, -Infinity);",
-  mustCatch: ["rows instead of columns, loops","rows instead of columns, whole maps","rows instead of columns, flattened batch","only keyPadding, empty rows uniform","only keyPadding, empty rows NaN","model: encoder masks rows","model: empty rows uniform","model: decoder masks rows"],
+  mustCatch: [
+    "rows instead of columns, loops",
+    "rows instead of columns, whole maps",
+    "rows instead of columns, flattened batch",
+    "only keyPadding, empty rows uniform",
+    "only keyPadding, empty rows NaN",
+    "model: encoder masks rows",
+    "model: empty rows uniform",
+    "model: decoder masks rows",
+  ],
   explains: [
     "padding-leak",
     "dead-row-NaN",

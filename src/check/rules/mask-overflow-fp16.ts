@@ -16,13 +16,12 @@ export const maskOverflowFp16 = rule({
   reference: "seen in fairseq#3575, apex#1052, lerobot#710",
   wrong: "bias = (1 - mask) * half(-1e9); // 0 · −∞ = NaN",
   right: "score = mask ? score : -Infinity;",
-  mustCatch: ["0 · −∞","lowest float32 in float16","two masks added up"],
+  mustCatch: ["0 · −∞", "lowest float32 in float16", "two masks added up"],
   explains: ["dead-row-NaN", "wrong-output", "NaN-through-mask", "mask-constant-wrong", "causal-dropped-on-a-path"],
   picture: { expected: "■ ■ ·\n■ ■ ·\n■ ■ ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {
     const known = await base(lab);
-    if (!isPlain(known))
-      return notTested("the output without a mask is wrong already");
+    if (!isPlain(known)) return notTested("the output without a mask is wrong already");
     if (known.tolerance < 1e-3) return notTested(`the function works in ${known.precision}`);
     for (const path of pathNames) {
       const v = await pathVerdict(lab, path);

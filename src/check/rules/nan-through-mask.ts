@@ -16,12 +16,16 @@ export const nanThroughMask = rule({
   reference: "masked means absent; seen in pytorch#101967",
   wrong: "for (let j = 0; j < Lk; j++) out += weights[j] * v[j]; // 0 · NaN",
   right: "for (let j = 0; j < Lk; j++) if (visible[j]) out += weights[j] * v[j];",
-  mustCatch: ["multiplies every value, loops","multiplies every value, whole maps","multiplies every value, flattened batch","float32, dense"],
+  mustCatch: [
+    "multiplies every value, loops",
+    "multiplies every value, whole maps",
+    "multiplies every value, flattened batch",
+    "float32, dense",
+  ],
   picture: { expected: "■ ■ ·\n■ ■ ·\n■ ■ ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {
     const known = await base(lab);
-    if (!isPlain(known))
-      return notTested("the output without a mask is wrong already");
+    if (!isPlain(known)) return notTested("the output without a mask is wrong already");
     const through: { says: string; text: string }[] = [];
     let asked = 0;
     for (const path of pathNames) {

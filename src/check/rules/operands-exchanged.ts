@@ -13,7 +13,7 @@ export const operandsExchanged = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1",
   wrong: "out = matmul(softmax(matmul(k, transpose(q))), v);",
   right: "out = matmul(softmax(matmul(q, transpose(k))), v);",
-  mustCatch: ["k·q","mixes keys","mixes queries"],
+  mustCatch: ["k·q", "mixes keys", "mixes queries"],
   base: [
     { rule: id, says: "scores k·qᵀ: the map is transposed before the softmax", operands: "k·q, v" },
     { rule: id, says: "mixes queries instead of values", operands: "q·k, q" },

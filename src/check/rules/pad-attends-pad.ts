@@ -15,7 +15,15 @@ export const padAttendsPad = rule({
   reference: "Hugging Face attention_mask; seen in Biohub/esm#299",
   wrong: "const visible = pad[i] === pad[j];",
   right: "const visible = pad[j] === 1;",
-  mustCatch: ["bits compared, loops","bits compared, float32 loops","bits compared, whole maps","bits compared, flattened batch","bits compared, online softmax","model: bits compared","model: in a decoder"],
+  mustCatch: [
+    "bits compared, loops",
+    "bits compared, float32 loops",
+    "bits compared, whole maps",
+    "bits compared, flattened batch",
+    "bits compared, online softmax",
+    "model: bits compared",
+    "model: in a decoder",
+  ],
   explains: ["NaN-through-mask"],
   pairs: [
     {

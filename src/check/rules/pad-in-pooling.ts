@@ -12,6 +12,6 @@ export const padInPooling = rule({
   reference: "sentence-transformers mean pooling; seen in transformers#17463, EmbedAnything#213, BERT-whitening#13",
   wrong: "pooled = mean(hidden, 1);",
   right: "pooled = sum(hidden * mask, 1) / sum(mask, 1);",
-  mustCatch: ["model: mean of everything","model: index 0","model: last index","model: sum over the length"],
+  mustCatch: ["model: mean of everything", "model: index 0", "model: last index", "model: sum over the length"],
   probeModel: (lab) => paddingOutcome(lab, "pad-in-pooling"),
 });

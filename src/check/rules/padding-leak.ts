@@ -14,7 +14,14 @@ export const paddingLeak = rule({
   reference: "Hugging Face attention_mask",
   wrong: "attention(q, k, v); // the padding of the batch is not passed on",
   right: "attention(q, k, v, { keyPadding });",
-  mustCatch: ["no padding, loops","no padding, whole maps","no padding, flattened batch","model: encoder without a mask","model: decoder without a mask","model: multiplied"],
+  mustCatch: [
+    "no padding, loops",
+    "no padding, whole maps",
+    "no padding, flattened batch",
+    "model: encoder without a mask",
+    "model: decoder without a mask",
+    "model: multiplied",
+  ],
   explains: ["NaN-through-mask", "left-pad-positions", "pad-in-pooling"],
   pairs: [
     {

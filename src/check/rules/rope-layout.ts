@@ -12,7 +12,7 @@ export const ropeLayout = rule({
   reference: "Su et al. 2021 (arXiv:2104.09864) eq. 34; seen in shainet#111, TinyLlama#24, rasbt/LLMs-from-scratch#802",
   wrong: "turn(x, 2 * i, 2 * i + 1); // weights trained with halves",
   right: "turn(x, i, i + D / 2);",
-  mustCatch: ["halves for interleaved","interleaved for halves","exchanged","model: q and k apart"],
+  mustCatch: ["halves for interleaved", "interleaved for halves", "exchanged", "model: q and k apart"],
   probe: (lab) => ropePartners(lab),
   probeModel: (lab) => paddingOutcome(lab, "rope-layout"),
 });

@@ -11,7 +11,7 @@ export const ropeOffsetInCache = rule({
   reference: "Su et al. 2021 (arXiv:2104.09864); seen in moeut#6, rotary-embedding-torch#11, VeloxQuant-MLX#389",
   wrong: "const positions = range(0, ids.length);",
   right: "const positions = range(past.length, past.length + ids.length);",
-  mustCatch: ["model: learned restart","model: rotary restart","model: one off"],
+  mustCatch: ["model: learned restart", "model: rotary restart", "model: one off"],
   probeModel: async (lab) => {
     const facts = await cacheFacts(lab);
     if ("reason" in facts) return notTested(facts.reason);

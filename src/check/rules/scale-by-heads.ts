@@ -17,7 +17,17 @@ export const scaleByHeads = rule({
     "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1; seen in tt-metal#56789 (1/√H), perceiver-io#9 (× for ÷), transformers#38290 (twice)",
   wrong: "const s = dot(q[i], k[j]) * Math.sqrt(D); // or / Math.sqrt(heads), or / D",
   right: "const s = dot(q[i], k[j]) / Math.sqrt(D);",
-  mustCatch: ["√H, loops","√H, float32 loops","√H, whole maps","√H, flattened batch","√H, online softmax","times √D","scales twice","given scale and default","1/8 for every head size"],
+  mustCatch: [
+    "√H, loops",
+    "√H, float32 loops",
+    "√H, whole maps",
+    "√H, flattened batch",
+    "√H, online softmax",
+    "times √D",
+    "scales twice",
+    "given scale and default",
+    "1/8 for every head size",
+  ],
   base: [
     { rule: id, says: "divides q·k by √H, the root of the number of heads", scale: (s) => 1 / Math.sqrt(s.H) },
     { rule: id, says: "multiplies q·k by √D instead of dividing by it", scale: (s) => Math.sqrt(s.D) },

@@ -13,7 +13,14 @@ export const scaleDModel = rule({
     "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1: d_k is the size of a head; seen in coreylowman/dfdx#171, ViT-CIFAR#11",
   wrong: "const scale = 1 / Math.sqrt(dModel);",
   right: "const scale = 1 / Math.sqrt(dModel / heads);",
-  mustCatch: ["√(H·D), loops","√(H·D), float32 loops","√(H·D), whole maps","√(H·D), flattened batch","√(H·D), online softmax","module: √dModel"],
+  mustCatch: [
+    "√(H·D), loops",
+    "√(H·D), float32 loops",
+    "√(H·D), whole maps",
+    "√(H·D), flattened batch",
+    "√(H·D), online softmax",
+    "module: √dModel",
+  ],
   base: [
     { rule: "scale-d_model", says: "divides q·k by √(H·D) instead of √D", scale: (s) => 1 / Math.sqrt(s.H * s.D) },
   ],

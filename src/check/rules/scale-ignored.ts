@@ -12,6 +12,6 @@ export const scaleIgnored = rule({
     "PyTorch scaled_dot_product_attention, argument scale; Raffel et al. 2020 (arXiv:1910.10683): T5 folds the scale into its weights",
   wrong: "function attention(q, k, v, { causal }) { const scale = 1 / Math.sqrt(D); … }",
   right: "function attention(q, k, v, { causal, scale = 1 / Math.sqrt(D) }) { … }",
-  mustCatch: ["1/√D always, loops","1/√D always, whole maps","1/√D always, flattened batch"],
+  mustCatch: ["1/√D always, loops", "1/√D always, whole maps", "1/√D always, flattened batch"],
   probe: async (lab) => (await givenScale(lab, "scale-ignored")) ?? "clear",
 });

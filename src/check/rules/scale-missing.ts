@@ -12,7 +12,16 @@ export const scaleMissing = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1 and §3.2.1, footnote; seen in delzac/cntkx#10",
   wrong: "const s = dot(q[i], k[j]);",
   right: "const s = dot(q[i], k[j]) / Math.sqrt(D);",
-  mustCatch: ["no scale, loops","no scale, float32 loops","no scale, whole maps","no scale, flattened batch","no scale, online softmax","scales the weights","nested arrays","module: no scale"],
+  mustCatch: [
+    "no scale, loops",
+    "no scale, float32 loops",
+    "no scale, whole maps",
+    "no scale, flattened batch",
+    "no scale, online softmax",
+    "scales the weights",
+    "nested arrays",
+    "module: no scale",
+  ],
   base: [
     { rule: "scale-missing", says: "multiplies q·k by 1 instead of 1/√D", scale: () => 1 },
     {

@@ -18,7 +18,7 @@ export const softcapAfterMask = rule({
     "Gemma 2 (arXiv:2408.00118) §2; ONNX Attention: softcap before the mask; seen in flash-attention#1025, unsloth-zoo#593",
   wrong: "s = mask ? s : -Infinity; s = c * Math.tanh(s / c);",
   right: "s = c * Math.tanh(s / c); s = mask ? s : -Infinity;",
-  mustCatch: ["after the mask","no division","clipped","dropped when causal"],
+  mustCatch: ["after the mask", "no division", "clipped", "dropped when causal"],
   picture: { expected: "■ · ·\n■ ■ ·\n■ ■ ■", found: "■ ■ ■\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {
     const known = await base(lab);

@@ -14,7 +14,7 @@ export const softmaxAxis = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1; seen in labmlai#146, PyTorch-NLP#2, fastNLP#254",
   wrong: "weights = softmax(scores, { axis: 2 }); // [B, H, Lq, Lk]: over the queries",
   right: "weights = softmax(scores, { axis: -1 }); // over the keys",
-  mustCatch: ["queries","heads","batch","whole map"],
+  mustCatch: ["queries", "heads", "batch", "whole map"],
   explains: ["future-leak", "batch-dependence"],
   base: [
     { rule: id, says: "takes the softmax over the queries: columns sum to one, rows do not", softmax: "queries" },

@@ -13,7 +13,14 @@ export const softmaxUnstable = rule({
   reference: "Milakov & Gimelshein 2018 (arXiv:1805.02867) §2: the safe softmax",
   wrong: "e = scores.map(Math.exp);",
   right: "const max = Math.max(...scores); e = scores.map((s) => Math.exp(s - max));",
-  mustCatch: ["exp of the scores, loops","exp of the scores, float32 loops","exp of the scores, whole maps","exp of the scores, flattened batch","one shift for all","exponent cut at 50"],
+  mustCatch: [
+    "exp of the scores, loops",
+    "exp of the scores, float32 loops",
+    "exp of the scores, whole maps",
+    "exp of the scores, flattened batch",
+    "one shift for all",
+    "exponent cut at 50",
+  ],
   explains: ["mask-constant-wrong", "mask-after-softmax", "fp16-scores-overflow", "dead-row-NaN", "batch-dependence"],
   picture: { expected: "■ · ·\n■ · ·\n■ · ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {

@@ -15,7 +15,7 @@ export const stateLeak = rule({
   reference: "seen in mlx#3071 (a cache of the class)",
   wrong: "for (let n = 0; n < q.data.length; n++) q.data[n] *= scale;",
   right: "const scaled = q.data.map((x) => x * scale);",
-  mustCatch: ["scales q in place","remembers keys","one buffer","writes the mask","model: remembers"],
+  mustCatch: ["scales q in place", "remembers keys", "one buffer", "writes the mask", "model: remembers"],
   explains: ["*"],
   probe: async (lab) => {
     const r = await repeats(lab);

@@ -19,6 +19,8 @@ export const t5BiasInCrossAttention = rule({
     if (typeof cross === "object" && "message" in cross) return cross;
     const facts = await cacheFacts(lab);
     if (!("reason" in facts) && lab.config.positions === "t5") return facts.positions ?? "clear";
-    return cross === "clear" ? "clear" : notTested("the model does not say that it has T5's positions, or has neither a cache nor a decoder");
+    return cross === "clear"
+      ? "clear"
+      : notTested("the model does not say that it has T5's positions, or has neither a cache nor a decoder");
   },
 });

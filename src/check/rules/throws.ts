@@ -14,7 +14,7 @@ export const throws = rule({
   reference: "the checker's manual, docs/check/README.md",
   wrong: "const [L, D] = q.shape; // of [B, H, L, D]",
   right: "const [B, H, L, D] = q.shape;",
-  mustCatch: ["always","with a mask","gives nothing","wrong size"],
+  mustCatch: ["always", "with a mask", "gives nothing", "wrong size"],
   explains: ["mask-ignored"],
   probe: async (lab) => {
     const known = await base(lab);
@@ -60,6 +60,9 @@ export const throws = rule({
     const ids = [lab.ids(5, 21)];
     const answer = await lab.ask(ids);
     if (answer.ok || (answer.kind !== "throws" && answer.kind !== "shape")) return "clear";
-    return { message: `A plain call fails: ${answer.message}.`, evidence: `ids ${JSON.stringify(ids)}, attentionMask of ones` };
+    return {
+      message: `A plain call fails: ${answer.message}.`,
+      evidence: `ids ${JSON.stringify(ids)}, attentionMask of ones`,
+    };
   },
 });

@@ -16,7 +16,7 @@ export const windowOffByOne = rule({
   reference: "flash-attention, ONNX and JAX: (3, 0) sees 4 keys; seen in transformers#39408, #29623, vllm#3385",
   wrong: "const visible = j > i - left && j < i + right + 1;",
   right: "const visible = j >= i - left && j <= i + right;",
-  mustCatch: ["left end out","right end out","one too many on the left"],
+  mustCatch: ["left end out", "right end out", "one too many on the left"],
   picture: {
     expected: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·\n· ■ ■ ■ ·\n· · ■ ■ ■",
     found: "■ · · · ·\n■ ■ · · ·\n· ■ ■ · ·\n· · ■ ■ ·\n· · · ■ ■",

@@ -19,7 +19,7 @@ export const wrongOutput = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1",
   wrong: "",
   right: "",
-  mustCatch: ["a term too much","breaks beyond 64 keys"],
+  mustCatch: ["a term too much", "breaks beyond 64 keys"],
   probe: async (lab) => {
     const known = await base(lab);
     if (known.status === "fails") return notTested("the function gave no output to look at");
