@@ -122,22 +122,25 @@ const storageOf = (hub: Hub, id: string, join: (...parts: string[]) => string): 
 
 /** A name in the snapshot for contents in blobs: a link, or a copy where links are not allowed. */
 async function link(blob: string, path: string): Promise<void> {
-  const { copyFile, mkdir, rename, rm, symlink } = await import("node:fs/promises");
+  const { copyFile, mkdir, rename, symlink } = await import("node:fs/promises");
   const { dirname, relative } = await import("node:path");
   await mkdir(dirname(path), { recursive: true });
-  const fresh = `${path}.${process.pid}.new`;
-  await rm(fresh, { force: true });
+  const fresh = temporary(path);
   await symlink(relative(dirname(path), blob), fresh).catch(() => copyFile(blob, fresh));
   await rename(fresh, path);
 }
+
+/** A name beside a file that no other process, and no other call of this one, uses. */
+const temporary = (path: string): string => `${path}.${crypto.randomUUID()}.new`;
 
 async function writeRef(storage: string, revision: string, commit: string): Promise<void> {
   const { mkdir, rename, writeFile } = await import("node:fs/promises");
   const { dirname, join } = await import("node:path");
   const path = join(storage, "refs", revision);
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.${process.pid}.new`, commit);
-  await rename(`${path}.${process.pid}.new`, path);
+  const fresh = temporary(path);
+  await writeFile(fresh, commit);
+  await rename(fresh, path);
 }
 
 /** A repository's file names are not to be trusted: none may lead out of its folder. */
