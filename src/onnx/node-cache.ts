@@ -23,6 +23,16 @@ interface Setting {
   ready(): Promise<void>;
 }
 
+/**
+ * Where transformers.js' own folder has what a custom cache is asked for by address:
+ * https://huggingface.co/org/name/resolve/main/onnx/model.onnx → org/name/onnx/model.onnx. A path stays what it is.
+ */
+function keyOf(request: string): string {
+  const [, model, revision, file] = /^https?:\/\/[^/]+\/(.+?)\/resolve\/([^/]+)\/([^?#]+)/.exec(request) ?? [];
+  if (!file) return request;
+  return revision === "main" ? `${model}/${file}` : `${model}/${decodeURIComponent(revision!)}/${file}`;
+}
+
 export function attentionCache({ inner, env, options, exposed, ready }: Setting): Cache {
   /** Edited copies by the file they were made from. */
   const copies = new Map<string, string>();
@@ -43,9 +53,10 @@ export function attentionCache({ inner, env, options, exposed, ready }: Setting)
   };
   const slashes = (p: string): string => p.replaceAll("\\", "/");
   return {
-    async match(request) {
+    async match(address) {
+      const request = keyOf(address);
       if (!request.endsWith(".onnx")) {
-        if (inner) return inner.match(request);
+        if (inner) return inner.match(address);
         const { join } = await import("node:path");
         const { existsSync, readFileSync } = await import("node:fs");
         const file = env.useFSCache !== false && env.cacheDir ? join(env.cacheDir, request) : undefined;
@@ -54,7 +65,7 @@ export function attentionCache({ inner, env, options, exposed, ready }: Setting)
         return new Response(data, { headers: { "content-length": String(data.length) } });
       }
       await ready();
-      const original = (await stored(request)) ?? ((await inner?.match(request)) as string | undefined);
+      const original = (await stored(request)) ?? ((await inner?.match(address)) as string | undefined);
       if (typeof original === "string") return copy(original);
       // The same file is asked for by its local path first and by its cache key then.
       const asked = [...copies].find(([from]) => slashes(from).endsWith(`/${slashes(request)}`));
@@ -65,7 +76,7 @@ export function attentionCache({ inner, env, options, exposed, ready }: Setting)
       if (!env.cacheDir) return;
       const { mkdirSync, renameSync, writeFileSync } = await import("node:fs");
       const { dirname, join } = await import("node:path");
-      const file = join(env.cacheDir, request);
+      const file = join(env.cacheDir, keyOf(request));
       mkdirSync(dirname(file), { recursive: true });
       const part = `${file}.${process.pid}.part`;
       writeFileSync(part, new Uint8Array(await response.arrayBuffer()));

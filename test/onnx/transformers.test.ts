@@ -1,0 +1,92 @@
+/** @file transformers.js with attention: results have maps, generation gives them step by step, files stay as they are. */
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { withAttention } from "../../src/onnx/index.js";
+import { onnxCase } from "../goldens/onnx-case.js";
+import { goldenSets } from "../goldens/where.js";
+
+const find = (name: string) => goldenSets("onnx-models").find((c) => c.id.endsWith(name))!;
+const bert = onnxCase(find("bert-torchscript-op17-sdpa"));
+const gpt2 = onnxCase(find("gpt2-cache-decode-torchscript-op17-eager"));
+let folder: string;
+let library: typeof import("@huggingface/transformers");
+let undo: () => void;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "qkv-transformers-"));
+  const put = (name: string, model: string, config: object): void => {
+    mkdirSync(join(folder, name, "onnx"), { recursive: true });
+    copyFileSync(model, join(folder, name, "onnx", "model.onnx"));
+    writeFileSync(join(folder, name, "config.json"), JSON.stringify(config));
+  };
+  put("bert", bert.path, { model_type: "bert", hidden_size: 24, num_attention_heads: 3, num_hidden_layers: 2 });
+  put("gpt2", gpt2.path, {
+    model_type: "gpt2",
+    n_embd: 24,
+    n_head: 3,
+    n_layer: 2,
+    vocab_size: 97,
+    eos_token_id: 96,
+    bos_token_id: 96,
+  });
+  library = await import("@huggingface/transformers");
+  library.env.localModelPath = folder;
+  library.env.allowRemoteModels = false;
+  library.env.cacheDir = join(folder, "cache");
+  undo = withAttention(library.env, { folder: join(folder, "edited") });
+});
+afterAll(() => {
+  undo();
+  rmSync(folder, { recursive: true });
+});
+
+/** Feeds as transformers.js tensors. */
+const tensors = (feeds: typeof bert.feeds, names: string[]) =>
+  Object.fromEntries(
+    names.map((n) => [n, new library.Tensor("int64", feeds[n]!.data as BigInt64Array, [...feeds[n]!.shape!])]),
+  );
+
+test("AutoModel gives one map per layer, equal to Hugging Face's", async () => {
+  const before = readFileSync(bert.path);
+  const model = await library.AutoModel.from_pretrained("bert", { dtype: "fp32" });
+  const out = await model(tensors(bert.feeds, Object.keys(bert.feeds)));
+  expect(out.attentions).toHaveLength(2);
+  out.attentions.forEach((map: { data: Float32Array; dims: number[] }, layer: number) => {
+    const golden = bert.golden.tensor(`attention.self.${layer}`);
+    expect(map.dims).toEqual([...golden.shape]);
+    const worst = golden.data.reduce((n, x, i) => Math.max(n, Math.abs(x - map.data[i]!)), 0);
+    expect(worst).toBeLessThanOrEqual(bert.about.maps[`attention.self.${layer}`]!.tol_abs);
+  });
+  expect(readFileSync(join(folder, "bert", "onnx", "model.onnx"))).toEqual(before);
+});
+
+test("generate gives the maps of every step, and its cache stays right", async () => {
+  const model = await library.AutoModelForCausalLM.from_pretrained("gpt2", { dtype: "fp32" });
+  const input_ids = new library.Tensor("int64", BigInt64Array.from([5n, 17n, 40n, 8n]), [1, 4]);
+  const attention_mask = new library.Tensor("int64", new BigInt64Array(4).fill(1n), [1, 4]);
+  const out = (await model.generate({
+    input_ids,
+    attention_mask,
+    max_new_tokens: 3,
+    do_sample: false,
+    output_attentions: true,
+    return_dict_in_generate: true,
+  } as never)) as unknown as { decoder_attentions: { dims: number[]; data: Float32Array }[][] };
+  const shapes = out.decoder_attentions.map((layers: { dims: number[] }[]) => layers.map((m) => m.dims.join("×")));
+  expect(shapes).toEqual([
+    ["1×3×4×4", "1×3×4×4"],
+    ["1×3×1×5", "1×3×1×5"],
+    ["1×3×1×6", "1×3×1×6"],
+  ]);
+  for (const layers of out.decoder_attentions) {
+    for (const map of layers) {
+      const keys = map.dims.at(-1)!;
+      for (let row = 0; row < map.data.length; row += keys) {
+        const sum = map.data.subarray(row, row + keys).reduce((n: number, x: number) => n + x, 0);
+        expect(sum).toBeCloseTo(1, 5);
+      }
+    }
+  }
+});
