@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { cannot, choice, explorer } from "./open.js";
+import { cannot, choice, eventually, explorer } from "./open.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const views = ["text", "lines", "map", "heads", "neuron", "types", "whatif", "timeline", "compare", "lens", "flow"];
@@ -43,7 +43,7 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     await page.keyboard.press("ArrowLeft");
     const at = await choice(page);
     expect(at["query"]).toBeGreaterThan(0);
-    await expect.poll(() => page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(/^layer 0 head 0, “.+” (looks at|may not look at) “.+”(, [\d.e>-]+, rank \d+ of \d+)?$/);
+    await eventually(() => page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(/^layer 0 head 0, “.+” (looks at|may not look at) “.+”(, [\d.e>-]+, rank \d+ of \d+)?$/);
     await page.keyboard.press("]");
     await page.keyboard.press(".");
     await page.keyboard.press(".");

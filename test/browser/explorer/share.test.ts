@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { readTrace } from "../../../src/trace/index.js";
-import { cannot, explorer, ready } from "./open.js";
+import { cannot, eventually, explorer, ready } from "./open.js";
 
 async function download(page: Page, name: string): Promise<Buffer> {
   await page.locator("summary", { hasText: "Share" }).click();
@@ -29,7 +29,7 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await ready(two);
     await two.waitForSelector("canvas.picture");
     const pixels = (page: Page): Promise<string> => page.evaluate(() => new Promise<string>((ok) => requestAnimationFrame(() => requestAnimationFrame(() => ok(document.querySelector<HTMLCanvasElement>("canvas.picture")!.toDataURL())))));
-    await expect.poll(() => pixels(two)).toBe(await pixels(one));
+    await eventually(() => pixels(two)).toBe(await pixels(one));
     await one.close();
     await two.context().close();
   });
@@ -39,9 +39,9 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await page.getByRole("tab", { name: "Map" }).click();
     await page.getByRole("tab", { name: "Lines" }).click();
     await page.goBack();
-    await expect.poll(() => page.getByRole("tab", { name: "Map" }).getAttribute("aria-selected")).toBe("true");
+    await eventually(() => page.getByRole("tab", { name: "Map" }).getAttribute("aria-selected")).toBe("true");
     await page.goForward();
-    await expect.poll(() => page.getByRole("tab", { name: "Lines" }).getAttribute("aria-selected")).toBe("true");
+    await eventually(() => page.getByRole("tab", { name: "Lines" }).getAttribute("aria-selected")).toBe("true");
     await page.close();
   });
 

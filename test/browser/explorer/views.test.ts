@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cannot, choice, engine, explorer, ready } from "./open.js";
+import { cannot, choice, engine, eventually, explorer, ready } from "./open.js";
 
 const views = ["text", "lines", "map", "heads", "neuron", "types", "whatif", "timeline", "compare", "lens", "flow"];
 
@@ -21,7 +21,7 @@ describe.skipIf(cannot)("the explorer's views", () => {
     const pair = await engine<{ weight: number; dot: number; score: number; q: number[]; k: number[] }>(page, "pair", { layer: 1, head: 2, query: 7, key: 3 });
     for (const view of ["text", "lines", "map", "heads", "neuron"]) {
       await page.getByRole("tab", { name: { text: "Text", lines: "Lines", map: "Map", heads: "All heads", neuron: "q · k" }[view]! }).click();
-      await expect.poll(() => page.getByTestId("weight").textContent()).toBe(shown(pair.weight));
+      await eventually(() => page.getByTestId("weight").textContent()).toBe(shown(pair.weight));
     }
     const sum = pair.q.reduce((s, q, d) => s + q * pair.k[d]!, 0);
     expect(sum).toBeCloseTo(pair.dot, 4); // the neuron view's running sum ends at the score before scaling
@@ -60,19 +60,19 @@ describe.skipIf(cannot)("the explorer's views", () => {
     });
     await canvas.hover({ position: { x: at.x + 2.5 * at.zoom, y: at.y + 5.5 * at.zoom } });
     const pair = await engine<{ weight: number }>(page, "pair", { layer: 0, head: 0, query: 5, key: 2 });
-    await expect.poll(() => page.getByTestId("weight").textContent()).toBe(shown(pair.weight));
+    await eventually(() => page.getByTestId("weight").textContent()).toBe(shown(pair.weight));
     await page.close();
   });
 
   test("typing reads the text anew; a guess is written down by a click", async () => {
     const page = await e.open();
     await page.fill("#text", "The ship");
-    await expect.poll(async () => (await choice(page))["text"]).toBe("The ship");
+    await eventually(async () => (await choice(page))["text"]).toBe("The ship");
     await ready(page);
     await page.waitForSelector(".guess");
     const word = await page.evaluate(() => (globalThis as any).qkv.store.shown.peek().next[0].text as string); // biome-ignore lint/suspicious/noExplicitAny: the page's own state
     await page.locator(".guess").first().click();
-    await expect.poll(async () => (await choice(page))["text"]).toBe(`The ship${word}`);
+    await eventually(async () => (await choice(page))["text"]).toBe(`The ship${word}`);
     await page.close();
   });
 
@@ -81,9 +81,9 @@ describe.skipIf(cannot)("the explorer's views", () => {
     await page.waitForSelector("[data-testid=kl]");
     const before = await engine<{ id: number; probability: number }[][]>(page, "predictions", { top: 5 });
     await page.getByRole("button", { name: "Silence", exact: true }).click();
-    await expect.poll(() => page.getByTestId("kl").textContent()).not.toBe("0.0000 nats");
+    await eventually(() => page.getByTestId("kl").textContent()).not.toBe("0.0000 nats");
     await page.getByRole("button", { name: "Undo" }).click();
-    await expect.poll(() => page.getByTestId("kl").textContent()).toBe("0.0000 nats");
+    await eventually(() => page.getByTestId("kl").textContent()).toBe("0.0000 nats");
     expect(await engine(page, "predictions", { top: 5 })).toEqual(before);
     await page.close();
   });
@@ -99,7 +99,7 @@ describe.skipIf(cannot)("the explorer's views", () => {
 
   test("A against A differs by exactly nothing", async () => {
     const page = await e.open("view=compare&layer=1&head=3&x=%7B%22with%22%3A%22head%22%2C%22layerB%22%3A%221%22%2C%22headB%22%3A%223%22%7D");
-    await expect.poll(() => page.getByTestId("difference").textContent()).toBe("They are exactly equal.");
+    await eventually(() => page.getByTestId("difference").textContent()).toBe("They are exactly equal.");
     await page.close();
   });
 
@@ -129,7 +129,7 @@ describe.skipIf(cannot)("the explorer's views", () => {
   test("an empty text is said, and the next text is read as if nothing had been", async () => {
     const page = await e.open();
     await page.fill("#text", "");
-    await expect.poll(() => page.locator("#entry-note").textContent()).toContain("is empty");
+    await eventually(() => page.locator("#entry-note").textContent()).toContain("is empty");
     await page.fill("#text", "A whale");
     await page.waitForSelector(".guess");
     await page.close();
