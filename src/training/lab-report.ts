@@ -33,7 +33,7 @@ export function labSvg(runs: readonly LabRun[]): string {
   const drawn = panels.map(
     (panel, n) => `<g transform="translate(${LEFT + n * (WIDTH + GAP)} ${TOP})">${draw(panel)}</g>`,
   );
-  const says = escape(summary(runs));
+  const says = html(summary(runs));
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ` +
     `font-family="system-ui, sans-serif" font-size="11"><title>Sequence lab</title><desc>${says}</desc>` +
@@ -52,7 +52,7 @@ export function labHtml(runs: readonly LabRun[]): string {
       percent(last.accuracy),
       ...last.accuracyByDistance.map((a) => percent(a.value)),
     ];
-    return `<tr>${cells.map((c, n) => (n === 0 ? `<th scope="row">${escape(String(c))}</th>` : `<td>${c}</td>`)).join("")}</tr>`;
+    return `<tr>${cells.map((c, n) => (n === 0 ? `<th scope="row">${html(String(c))}</th>` : `<td>${c}</td>`)).join("")}</tr>`;
   });
   const distances = runs[0]?.looks.at(-1)?.accuracyByDistance.map((a) => a.distance) ?? [];
   const head = ["model", "weights", "all", ...distances.map(String)].map((h) => `<th scope="col">${h}</th>`).join("");
@@ -61,7 +61,7 @@ export function labHtml(runs: readonly LabRun[]): string {
 <style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#111;background:#fff}
 svg{max-width:100%;height:auto}.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem}
 th,td{padding:.2rem .5rem;text-align:right;border-bottom:1px solid #ddd}</style>
-<h1>Sequence lab: ${escape(runs[0]?.task ?? "")}</h1><p>${escape(summary(runs))}</p>
+<h1>Sequence lab: ${html(runs[0]?.task ?? "")}</h1><p>${html(summary(runs))}</p>
 ${labSvg(runs)}<h2>Right answers by distance</h2><div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>
 <script type="application/json" id="runs">${data}</script></html>
 `;
@@ -124,7 +124,7 @@ function draw({ title, x, lines, log = false, top }: Panel): string {
   const named = spread(lines.map((l) => ({ line: l, y: atY(l.points.at(-1)?.y ?? 0) })));
   const paths = named.map(({ line, y }) => {
     const d = line.points.map((p, n) => `${n === 0 ? "M" : "L"}${atX(p.x)} ${atY(p.y)}`).join("");
-    return `<path d="${d}" fill="none" stroke="${line.colour}" stroke-width="1.8"/><text x="${WIDTH + 6}" y="${y + 4}" fill="${line.colour}">${escape(line.name)}</text>`;
+    return `<path d="${d}" fill="none" stroke="${line.colour}" stroke-width="1.8"/><text x="${WIDTH + 6}" y="${y + 4}" fill="${line.colour}">${html(line.name)}</text>`;
   });
   return (
     `<text y="-16" font-size="13" font-weight="600">${title}</text>${grid.join("")}${paths.join("")}` +
@@ -146,5 +146,5 @@ function superscript(n: number): string {
 
 const round = (x: number): number => Math.round(x * 10) / 10;
 const percent = (x: number): string => `${Math.round(100 * x)} %`;
-const escape = (text: string): string =>
+const html = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
