@@ -1,0 +1,50 @@
+/** A map of ten thousand tokens is looked at in parts: what is allocated is counted in bytes, not timed. */
+import { expect, test } from "vitest";
+import { defaultKernel } from "../kernels/index.js";
+import { zeros } from "../tensor/index.js";
+import { buildTile, headsOf, QkRecord, type QkCall } from "./index.js";
+
+const [L, D, H] = [10_000, 16, 1];
+const MB = 2 ** 20;
+
+/** Scores of both signs: near 0 in one run and large in the other, so that both ways to a row’s sum are walked. */
+function record(factor: number): QkRecord {
+  const x = zeros([1, H, L, D]);
+  x.data.forEach((_, i) => {
+    x.data[i] = factor * Math.sin(i * 0.37);
+  });
+  const rule = { perBatch: false, first: new Int32Array(L), end: Int32Array.from({ length: L }, (_, i) => i + 1) };
+  const call: QkCall = {
+    batch: 1, heads: H, keyHeads: H, queries: L, keys: L, headDim: D, q: headsOf(x), k: headsOf(x), scale: D ** -0.5, rule,
+  }; // biome-ignore format: sizes
+  const { lse } = defaultKernel().attention({ ...call, v: call.k, valueDim: D });
+  return new QkRecord({ kind: "self", layer: 0 }, call, lse);
+}
+
+/** The most bytes of arrays and kernel memory beyond what there was, looked at wherever `steps` stops. */
+function mostBytes(steps: () => Iterable<unknown>): number {
+  const now = (): number => process.memoryUsage().external + process.memoryUsage().arrayBuffers;
+  const before = now();
+  let most = 0;
+  for (const _ of steps()) most = Math.max(most, now() - before);
+  return most;
+}
+
+test.each([
+  ["scores near 0", 0.5],
+  ["row sums too large for float32, summed afresh", 4],
+])("parts and tiles of a 10,000-token map cost what they show, never the map: %s", (_, factor) => {
+  const r = record(factor);
+  const map = L * L * 4;
+  const most = mostBytes(function* () {
+    const part = r.weights({ head: 0, rows: [9_700, 9_956], columns: [9_000, 9_256] });
+    expect(part.shape).toEqual([1, 1, 256, 256]);
+    yield part;
+    const row = r.weights({ head: 0, rows: [9_999, 10_000] });
+    expect(row.data.reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+    yield row;
+    yield* buildTile(r, { head: 0, level: 1, row: 18, column: 16, pool: "max" });
+  });
+  expect(map).toBeGreaterThan(380 * MB);
+  expect(most).toBeLessThan(64 * MB); // two strips of a million numbers and q, k copied for the kernel, with room for the collector
+});
