@@ -41,7 +41,10 @@ export async function runRules(
   const findings: Finding[] = [];
   const tested: string[] = [];
   const notTested: NotTested[] = [];
-  for (const [n, r] of list.entries()) {
+  // What hangs or writes into its inputs shows during the other rules' calls, so those two are asked last.
+  const late = (r: Rule) => r.id === "hangs" || r.id === "state-leak";
+  const order = [...list.filter((r) => !late(r)), ...list.filter(late)];
+  for (const [n, r] of order.entries()) {
     options.onProgress?.(n, list.length, r.id);
     const outcome = await ask(r);
     if (typeof outcome === "object" && "notTested" in outcome) {
@@ -73,7 +76,8 @@ const weight = { error: 0, warning: 1, info: 2 } as const;
 /** Root causes stay; a finding that another one explains becomes one of its consequences. */
 function fold(findings: Finding[]): Finding[] {
   const roots: Finding[] = [];
-  const sorted = [...findings].sort((a, b) => weight[a.severity] - weight[b.severity]);
+  const place = (f: Finding) => rules.findIndex((r) => r.id === f.rule);
+  const sorted = [...findings].sort((a, b) => weight[a.severity] - weight[b.severity] || place(a) - place(b));
   const under = (cause: Finding, f: Finding): boolean => {
     if (cause === f || cause.severity === "info") return false;
     const explains = ruleOf(cause.rule)?.explains ?? [];

@@ -301,6 +301,7 @@ export const planted: Record<string, Planted> = {
     "whole map": () => along("map"),
   },
   "softmax-missing": {
+    "scores times the mask as weights": () => unweighed,
     "scores as weights": () =>
       nestedWith((s, m) =>
         s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? 0 : x))))),
@@ -599,6 +600,17 @@ export const planted: Record<string, Planted> = {
     { visible: seen({ pad: () => true }) },
     "no padding",
   ),
+  hangs: {
+    "never resolves": () => () => new Promise(() => undefined),
+    "never resolves with causal":
+      () =>
+      (q, k, v, o = {}) =>
+        o.causal ? new Promise(() => undefined) : loops()(q, k, v, o),
+    "never resolves with padding":
+      () =>
+      (q, k, v, o = {}) =>
+        o.keyPadding ? new Promise(() => undefined) : flattened()(q, k, v, o),
+  },
   throws: {
     always: () => () => {
       throw new Error("boom");
@@ -620,6 +632,12 @@ export const planted: Record<string, Planted> = {
     "breaks beyond 64 keys": () => loops({ score: (s, p) => (p.j >= 64 ? s * 2 : s) }),
   },
 };
+
+/** No softmax: the score itself, times the caller's mask, is the weight. */
+const unweighed: AttentionFunction = (q, k, v, o = {}) =>
+  nestedWith((s, m) =>
+    s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => x * (m[b]![h]![i]![j] ? 0 : 1))))),
+  )(q, k, v, o);
 
 function foldedHalf(s: number, p: Pair, o: CandidateOptions): number {
   const open =

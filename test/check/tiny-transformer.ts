@@ -263,6 +263,7 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   },
   "left-pad-positions": {
     "learned from 0": () => tiny({ positionOf: (t) => t }),
+    "decoder from 0, hidden states": () => tiny({ positionOf: (t) => t, output: "hidden", layers: 1 }),
     "encoder from 0": () => tiny({ causal: false, positionOf: (t) => t, output: "hidden" }),
   },
   "rope-layout": {

@@ -1,6 +1,7 @@
 /** @file The candidate does not come back. */
 import { base } from "../probe/base.js";
 import { callText } from "../probe/evidence.js";
+import { pathNames, pathVerdict } from "../probe/masking.js";
 import { rule } from "../rule.js";
 
 export const hangs = rule({
@@ -12,10 +13,11 @@ export const hangs = rule({
   reference: "the checker's manual, docs/check/README.md",
   wrong: "for (let j = 0; j !== window; j += step) { … }",
   right: "for (let j = 0; j < Lk; j++) { … }",
-  mustCatch: [],
+  mustCatch: ["never resolves", "never resolves with causal", "never resolves with padding"],
   explains: ["throws", "wrong-output"],
   probe: async (lab) => {
     await base(lab);
+    for (const path of pathNames) await pathVerdict(lab, path);
     const first = lab.stuck[0];
     if (!first) return "clear";
     return {

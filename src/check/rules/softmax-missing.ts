@@ -13,7 +13,7 @@ export const softmaxMissing = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1",
   wrong: "out = matmul(scores, v);",
   right: "out = matmul(softmax(scores, -1), v);",
-  mustCatch: ["scores as weights"],
+  mustCatch: ["scores times the mask as weights", "scores as weights"],
   base: [{ rule: id, says: "uses the scores as weights, without a softmax", softmax: "nothing" }],
   probe: (lab) => baseOutcome(lab, id),
 });

@@ -1,5 +1,6 @@
 /** @file A call leaves something behind. */
 import { callText } from "../probe/evidence.js";
+import { pathNames, pathVerdict } from "../probe/masking.js";
 import { memoryOfModel } from "../probe/model-repeat.js";
 import { repeats } from "../probe/repeat.js";
 import { number } from "../report/picture.js";
@@ -19,6 +20,7 @@ export const stateLeak = rule({
   explains: ["*"],
   probe: async (lab) => {
     const r = await repeats(lab);
+    for (const path of pathNames) await pathVerdict(lab, path); // masks are inputs too
     if (typeof r === "string") return notTested(r);
     const [written] = lab.mutated;
     if (written)
