@@ -30,6 +30,12 @@ export async function buildExplorer({ quiet = true } = {}) {
   return weight;
 }
 
+function roleOf(path, first) {
+  if (path === "attention-view.js") return "element";
+  if (first.has(path) || path.endsWith(".woff2") || path === "icon.svg") return "viewer";
+  return /worker|engine|\.wasm$/.test(path) ? "engine" : "later";
+}
+
 /** Gzip bytes by role, from what the page loads at once. */
 function weigh() {
   const manifest = JSON.parse(readFileSync(join(outDir, ".vite/manifest.json"), "utf8"));
@@ -40,7 +46,10 @@ function weigh() {
     for (const css of entry.css ?? []) first.add(css);
     for (const name of entry.imports ?? []) visit(manifest[name]);
   };
-  visit(Object.values(manifest).find((e) => e.isEntry));
+  const entry = Object.values(manifest).find((e) => e.isEntry);
+  visit(entry);
+  // The page's own code comes at once; views that are opened later bring theirs then.
+  for (const name of entry.dynamicImports ?? []) if (/page\.ts$/.test(name)) visit(manifest[name]);
   const files = {};
   const weight = { viewer: 0, engine: 0, element: 0, later: 0, files };
   const walk = (folder) => {
@@ -50,12 +59,7 @@ function weigh() {
       if (statSync(join(outDir, path)).isDirectory()) walk(path);
       else {
         const gzip = gzipSync(readFileSync(join(outDir, path)), { level: 9 }).length;
-        const role =
-          first.has(path) || path.endsWith(".woff2") || path === "icon.svg"
-            ? "viewer"
-            : /worker|engine|\.wasm$/.test(path)
-              ? "engine"
-              : "later";
+        const role = roleOf(path, first);
         weight[role] += gzip;
         if (role === "viewer") files[path] = gzip;
       }

@@ -1,43 +1,19 @@
-/** @file Starts the page: a store over an engine in a Web Worker, then the elements. */
-import { effect } from "@preact/signals-core";
+/**
+ * @file The first code of the page: starts the engine in its Web Worker and has it load the model asked for, while the
+ * page's own code is still on its way.
+ */
 import { engineClient } from "../engine/client.js";
-import { createStore, startStore } from "../state/store.js";
-import "../views/app.js";
-import { useStore } from "../views/base.js";
-import "../views/filters.js";
-import "../views/help.js";
-import { listenToKeys } from "../views/keyboard.js";
-import "../views/share.js";
-import { followTheme } from "./theme.js";
 
 performance.mark("qkv-start");
 const engine = engineClient(
   () => new Worker(new URL("../engine/worker.ts", import.meta.url), { type: "module", name: "qkv engine" }),
 );
-const store = createStore(engine);
-useStore(store);
-followTheme(store);
-engine.onDeath = (message) => {
-  store.notice.value = {
-    tone: "error",
-    text: `The engine stopped (${message}). Your text and choices are kept; it starts again with the next question.`,
-  };
-  store.retry();
-};
+const asked = new URLSearchParams(location.hash.slice(1)).get("model");
+engine
+  .catalog()
+  .then((list) => list.find((m) => m.id === asked) ?? list[0])
+  .then((model) => model && engine.open(model.id))
+  .catch(() => {}); // the page asks again and words what is wrong
 
-const started = startStore(store);
-document.querySelector("#app")!.replaceWith(document.createElement("qkv-app"));
-listenToKeys(store);
-await started;
-
-effect(() => {
-  const maps = store.maps();
-  if (maps?.state === "ready" && performance.getEntriesByName("qkv-first-picture").length === 0) {
-    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("qkv-first-picture")));
-  }
-});
-effect(() => {
-  const { view, page } = store.choice.value;
-  document.title = `qkv · ${page === "explore" ? view : page}`;
-});
-Object.assign(globalThis, { qkv: { store } }); // for the console: the state is one object, and so are the numbers
+const { startPage } = await import("./page.js");
+startPage(engine);

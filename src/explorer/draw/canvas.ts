@@ -240,7 +240,10 @@ function drawLabels(g: CanvasRenderingContext2D, scene: Scene, look: Look): void
   for (const l of scene.labels) {
     const on = (l.side === "query" && l.target?.query === query) || (l.side === "key" && l.target?.key === key);
     const tone = on ? (l.side as "query" | "key") : l.tone;
-    g.fillStyle = l.on !== undefined && !Number.isNaN(l.on) ? inkOn(colourAt(look.ramp, position(l.on, look.transform === "log" ? "log" : "linear"))) : look[tone];
+    g.fillStyle =
+      l.on !== undefined && !Number.isNaN(l.on)
+        ? inkOn(colourAt(look.ramp, position(l.on, look.transform === "log" ? "log" : "linear")))
+        : look[tone];
     g.font = `${on || l.bold ? "600 " : ""}${l.size}px ${look.font}`;
     g.textAlign = l.align;
     if (!l.upright) g.fillText(l.text, l.x, l.y);

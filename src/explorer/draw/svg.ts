@@ -30,7 +30,9 @@ export function sceneToSvg(
   for (const b of scene.boxes ?? []) {
     if (Number.isNaN(b.weight)) continue;
     const fill = hex(colourAt(look.ramp, position(b.weight, look.transform === "log" ? "log" : "linear")));
-    out.push(`<rect x="${number(b.x)}" y="${number(b.y)}" width="${number(b.width)}" height="${number(b.height)}" fill="${fill}"${b.chosen ? ` stroke="${look.query}" stroke-width="2"` : ""}/>`);
+    out.push(
+      `<rect x="${number(b.x)}" y="${number(b.y)}" width="${number(b.width)}" height="${number(b.height)}" fill="${fill}"${b.chosen ? ` stroke="${look.query}" stroke-width="2"` : ""}/>`,
+    );
   }
   if (!map) for (const c of scene.cells) out.push(`<g shape-rendering="crispEdges">`, ...cellRuns(c, look), "</g>");
   if (map) {

@@ -3,7 +3,7 @@
  * the scale, panning and zooming upload nothing. A lost context is not an error: `ok` turns false, the caller draws with
  * the 2D canvas until it is restored.
  */
-import { type Cells, type Scene } from "../scene/scene.js";
+import type { Cells, Scene } from "../scene/scene.js";
 import type { Look } from "./canvas.js";
 import { logDecades } from "./colour.js";
 
@@ -64,7 +64,10 @@ export class CellPainter {
     this.#ramp = undefined;
     if (!gl || gl.isContextLost()) return;
     const program = gl.createProgram()!;
-    for (const [type, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]] as const) {
+    for (const [type, source] of [
+      [gl.VERTEX_SHADER, vertex],
+      [gl.FRAGMENT_SHADER, fragment],
+    ] as const) {
       const shader = gl.createShader(type)!;
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
@@ -73,7 +76,8 @@ export class CellPainter {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return;
     this.#program = program;
-    for (const name of ["box", "weights", "ramp", "transform"]) this.#uniforms[name] = gl.getUniformLocation(program, name);
+    for (const name of ["box", "weights", "ramp", "transform"])
+      this.#uniforms[name] = gl.getUniformLocation(program, name);
     gl.bindVertexArray(gl.createVertexArray());
     this.ok = true;
   }
@@ -95,7 +99,12 @@ export class CellPainter {
     gl.clear(gl.COLOR_BUFFER_BIT);
     const { plot } = scene;
     gl.enable(gl.SCISSOR_TEST);
-    gl.scissor(Math.round(plot.x * ratio), Math.round((scene.height - plot.y - plot.height) * ratio), Math.round(plot.width * ratio), Math.round(plot.height * ratio));
+    gl.scissor(
+      Math.round(plot.x * ratio),
+      Math.round((scene.height - plot.y - plot.height) * ratio),
+      Math.round(plot.width * ratio),
+      Math.round(plot.height * ratio),
+    );
     gl.useProgram(this.#program);
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, this.#rampTexture(gl, look));
@@ -107,7 +116,13 @@ export class CellPainter {
       if (cells.rows * cells.columns === 0) continue;
       gl.bindTexture(gl.TEXTURE_2D, this.#texture(gl, cells));
       const [x, y, w, h] = [cells.x, cells.y, cells.columns * cells.cell, cells.rows * cells.cell];
-      gl.uniform4f(this.#uniforms["box"]!, (2 * x) / scene.width - 1, 1 - (2 * y) / scene.height, (2 * w) / scene.width, (-2 * h) / scene.height);
+      gl.uniform4f(
+        this.#uniforms["box"]!,
+        (2 * x) / scene.width - 1,
+        1 - (2 * y) / scene.height,
+        (2 * w) / scene.width,
+        (-2 * h) / scene.height,
+      );
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     }
     return true;

@@ -119,7 +119,11 @@ export class AttentionView extends LitElement {
     this.trouble = "";
     this.trace = trace;
     const k = this.#kind;
-    this.dispatchEvent(new CustomEvent("attention-ready", { detail: { layers: k.layers, heads: k.heads, tokens: k.columns.map((t) => t.text) } }));
+    this.dispatchEvent(
+      new CustomEvent("attention-ready", {
+        detail: { layers: k.layers, heads: k.heads, tokens: k.columns.map((t) => t.text) },
+      }),
+    );
   }
 
   async #load(): Promise<void> {
@@ -132,7 +136,10 @@ export class AttentionView extends LitElement {
       if (inline) bytes = Uint8Array.from(atob(inline), (c) => c.charCodeAt(0));
       else {
         const response = await fetch(name);
-        if (!response.ok) throw new Error(`attention-view: ${name} cannot be fetched (${response.status}). Fix: check the address in src.`);
+        if (!response.ok)
+          throw new Error(
+            `attention-view: ${name} cannot be fetched (${response.status}). Fix: check the address in src.`,
+          );
         bytes = new Uint8Array(await response.arrayBuffer());
       }
       this.show(readTrace(bytes, name));
@@ -161,7 +168,8 @@ export class AttentionView extends LitElement {
     if (this.trouble) return html`<p class="error" role="alert">${this.trouble}</p><slot></slot>`;
     if (!this.trace) return html`<slot></slot>`;
     const k = this.#kind;
-    if (k.queries > largest || k.keys > largest) return html`<p>${k.queries} × ${k.keys} tokens are more than this element draws (${largest}). Open the trace in qkv explore.</p><slot></slot>`;
+    if (k.queries > largest || k.keys > largest)
+      return html`<p>${k.queries} × ${k.keys} tokens are more than this element draws (${largest}). Open the trace in qkv explore.</p><slot></slot>`;
     const layer = k.layers.includes(this.layer) ? this.layer : k.layers[0]!;
     const head = Math.min(Math.max(0, this.head), k.heads - 1);
     this.#scene = this.#layout(k, layer, head);
@@ -189,8 +197,28 @@ export class AttentionView extends LitElement {
     const values = this.#map(layer, head);
     const says = `Attention of layer ${layer}, head ${head}.`;
     const room = Math.max(240, this.room);
-    if (this.view === "lines") return linesScene({ rows, columns, values, heads: [0], least: 0.04, width: room, measure, says, query: this.at?.query ?? this.query });
-    return heatmapScene({ rows, columns, width: room, height: Math.max(320, room), camera: null, measure, says, cells: [{ rows: k.queries, columns: k.keys, values, row0: 0, column0: 0, step: 1 }] });
+    if (this.view === "lines")
+      return linesScene({
+        rows,
+        columns,
+        values,
+        heads: [0],
+        least: 0.04,
+        width: room,
+        measure,
+        says,
+        query: this.at?.query ?? this.query,
+      });
+    return heatmapScene({
+      rows,
+      columns,
+      width: room,
+      height: Math.max(320, room),
+      camera: null,
+      measure,
+      says,
+      cells: [{ rows: k.queries, columns: k.keys, values, row0: 0, column0: 0, step: 1 }],
+    });
   }
 
   protected override updated(changed: Map<string, unknown>): void {
@@ -208,8 +236,19 @@ export class AttentionView extends LitElement {
     const g = canvas.getContext("2d");
     if (!g) return;
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const cursor = this.at ?? { ...(this.query >= 0 && { query: this.query }), ...(this.key >= 0 && { key: this.key }) };
-    const look: Look = { mode: this.#mode, ramp: rampOf("ink", this.#mode), transform: "linear", font, ...(palette as unknown as Pick<Look, "ink" | "soft" | "query" | "key" | "surface" | "hatch">), cursor, numbers: true };
+    const cursor = this.at ?? {
+      ...(this.query >= 0 && { query: this.query }),
+      ...(this.key >= 0 && { key: this.key }),
+    };
+    const look: Look = {
+      mode: this.#mode,
+      ramp: rampOf("ink", this.#mode),
+      transform: "linear",
+      font,
+      ...(palette as unknown as Pick<Look, "ink" | "soft" | "query" | "key" | "surface" | "hatch">),
+      cursor,
+      numbers: true,
+    };
     drawScene(g, scene, look);
   }
 
@@ -259,7 +298,8 @@ export class AttentionView extends LitElement {
     this.key = key;
     const k = this.#kind;
     const layer = k.layers.includes(this.layer) ? this.layer : k.layers[0]!;
-    const weight = query >= 0 && key >= 0 ? this.#map(layer, Math.min(this.head, k.heads - 1))[query * k.keys + key]! : Number.NaN;
+    const weight =
+      query >= 0 && key >= 0 ? this.#map(layer, Math.min(this.head, k.heads - 1))[query * k.keys + key]! : Number.NaN;
     this.dispatchEvent(new CustomEvent("attention-select", { bubbles: true, composed: true, detail: { layer, head: this.head, query, key, weight, tokens: [k.rows[query]?.text, k.columns[key]?.text] } })); // biome-ignore format: one event
   }
 }

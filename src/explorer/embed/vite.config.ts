@@ -32,7 +32,11 @@ export default defineConfig({
     emptyOutDir: false,
     target: "es2022",
     copyPublicDir: false,
-    lib: { entry: fileURLToPath(new URL("./attention-view.ts", import.meta.url)), formats: ["es"], fileName: () => "attention-view.js" },
+    lib: {
+      entry: fileURLToPath(new URL("./attention-view.ts", import.meta.url)),
+      formats: ["es"],
+      fileName: () => "attention-view.js",
+    },
     rolldownOptions: { output: { codeSplitting: false } },
   },
 });

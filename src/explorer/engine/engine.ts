@@ -3,15 +3,7 @@
  * and the tests use it directly.
  */
 import { OptionError, QkvError, UnavailableError } from "../../tensor/index.js";
-import {
-  buildTile,
-  QkRecord,
-  readTrace,
-  thumbnail,
-  Trace,
-  visibleWeights,
-  writeTrace,
-} from "../../trace/index.js";
+import { buildTile, QkRecord, readTrace, thumbnail, Trace, visibleWeights, writeTrace } from "../../trace/index.js";
 import { badges } from "./badges.js";
 import { fold, groupsOf, plain } from "./groups.js";
 import { headTypesView } from "./head-types-view.js";
@@ -65,6 +57,7 @@ export class Engine implements EngineApi {
   readonly #runs = new Map<number, Run>();
   readonly #loaders: (() => Promise<Source[]>)[];
   #counter = 0;
+  #listed: Promise<void> | undefined;
 
   /** @param loaders say which models are at hand; the worker passes the bundled model and the server's. */
   constructor(loaders: (() => Promise<Source[]>)[] = []) {
@@ -72,11 +65,14 @@ export class Engine implements EngineApi {
   }
 
   async catalog(): Promise<ModelCard[]> {
-    if (this.#sources.size === 0) {
-      for (const load of this.#loaders) for (const s of await load()) this.#sources.set(s.card.id, s);
-      if (this.#sources.size === 0) this.#add(syntheticSource());
-    }
+    this.#listed ??= this.#list();
+    await this.#listed;
     return [...this.#sources.values()].map((s) => s.card);
+  }
+
+  async #list(): Promise<void> {
+    for (const load of this.#loaders) for (const s of await load()) this.#sources.set(s.card.id, s);
+    if (this.#sources.size === 0) this.#add(syntheticSource());
   }
 
   #add(source: Source): ModelCard {

@@ -9,8 +9,20 @@ import { topOf } from "./predict.js";
 import type { Guess } from "./protocol.js";
 import { weightNamed } from "./weights.js";
 
-export function lensRows(model: Model, trace: Trace, word: (id: number) => string, top: number): { layer: number; rows: Guess[][] }[] {
-  const table = weightNamed(model, "lm_head.weight", "model.embed_tokens.weight", "transformer.wte.weight", "embed_tokens.weight", "wte.weight");
+export function lensRows(
+  model: Model,
+  trace: Trace,
+  word: (id: number) => string,
+  top: number,
+): { layer: number; rows: Guess[][] }[] {
+  const table = weightNamed(
+    model,
+    "lm_head.weight",
+    "model.embed_tokens.weight",
+    "transformer.wte.weight",
+    "embed_tokens.weight",
+    "wte.weight",
+  );
   const norm = weightNamed(model, "model.norm.weight", "transformer.ln_f.weight", "norm.weight", "ln_f.weight");
   const bias = weightNamed(model, "transformer.ln_f.bias", "ln_f.bias");
   if (!table || !norm || trace.hiddenStates.length === 0) return [];
@@ -21,7 +33,12 @@ export function lensRows(model: Model, trace: Trace, word: (id: number) => strin
     const [, L] = state.shape as [number, number, number];
     // The last state is after the final norm already.
     const logits = ops().scope(() => {
-      const x = layer === last ? state : bias ? ops().layerNorm(state, norm, bias, epsilon) : ops().rmsNorm(state, norm, epsilon);
+      const x =
+        layer === last
+          ? state
+          : bias
+            ? ops().layerNorm(state, norm, bias, epsilon)
+            : ops().rmsNorm(state, norm, epsilon);
       return ops().linear(x, table);
     });
     const V = logits.shape.at(-1)!;

@@ -70,15 +70,22 @@ function read(model: Model, given: string, edits: Edit[]): RunResult {
   if (encoding.special.every((s) => s === 1) && text.trim() === "") throw emptyText();
   if (encoding.ids.length === 0) throw emptyText();
   const own = model.contextLength;
-  const room = Math.min(tables.has(model.architecture) ? (own ?? longest) : longest, Math.floor(mostLogits / model.vocabularySize));
+  const room = Math.min(
+    tables.has(model.architecture) ? (own ?? longest) : longest,
+    Math.floor(mostLogits / model.vocabularySize),
+  );
   let kept = text;
   if (encoding.ids.length > room) {
     const added = encoding.special.filter((s) => s === 1).length;
     const words = encoding.offsets.filter((_, i) => encoding.special[i] !== 1);
     kept = text.slice(0, words[Math.max(0, room - added - 1)]![1]);
-    notes.push(`The text has ${encoding.ids.length.toLocaleString("en")} tokens, this model reads ${room.toLocaleString("en")}: the rest is left out.`);
+    notes.push(
+      `The text has ${encoding.ids.length.toLocaleString("en")} tokens, this model reads ${room.toLocaleString("en")}: the rest is left out.`,
+    );
   } else if (own !== undefined && encoding.ids.length > own) {
-    notes.push(`${encoding.ids.length.toLocaleString("en")} tokens are more than the ${own} this model was trained on: it reads them, but what it says after token ${own} is beyond its training.`);
+    notes.push(
+      `${encoding.ids.length.toLocaleString("en")} tokens are more than the ${own} this model was trained on: it reads them, but what it says after token ${own} is beyond its training.`,
+    );
   }
   const trace = runWithEdits(model, kept, target, edits);
   return { trace, text: given, notes };
@@ -115,7 +122,12 @@ async function generate(
   const own = tables.has(model.architecture) ? (model.contextLength ?? longest) : longest;
   const maxNewTokens = Math.max(1, Math.min(asked.tokens, own - ids.length));
   let text = asked.text;
-  const steps = model.generate(ids, { maxNewTokens, temperature: asked.temperature, seed: asked.seed, ...(options.signal && { signal: options.signal }) });
+  const steps = model.generate(ids, {
+    maxNewTokens,
+    temperature: asked.temperature,
+    seed: asked.seed,
+    ...(options.signal && { signal: options.signal }),
+  });
   let done = 0;
   for await (const step of steps) {
     text += step.token;
@@ -148,11 +160,22 @@ async function fromFiles(name: string, files: Map<string, Uint8Array>, options: 
   if (gguf) return buildModel(ggufModel(openGguf(memorySource(files.get(gguf)!, gguf)), gguf), { onProgress });
   const config = text("config.json");
   if (config === undefined) {
-    throw new FileError({ where: "explore", argument: name, got: "has no config.json", expected: "a model folder with config.json, model.safetensors and tokenizer.json, or a trace file", fix: "drop the folder that save_pretrained() wrote" });
+    throw new FileError({
+      where: "explore",
+      argument: name,
+      got: "has no config.json",
+      expected: "a model folder with config.json, model.safetensors and tokenizer.json, or a trace file",
+      fix: "drop the folder that save_pretrained() wrote",
+    });
   }
   const weights = [...files.keys()].filter((f) => f.endsWith(".safetensors")).sort();
   if (weights.length === 0) {
-    throw new FileError({ where: "explore", argument: name, got: "has no .safetensors weights", fix: 'save it from Python: model.save_pretrained("FOLDER", safe_serialization=True)' });
+    throw new FileError({
+      where: "explore",
+      argument: name,
+      got: "has no .safetensors weights",
+      fix: 'save it from Python: model.save_pretrained("FOLDER", safe_serialization=True)',
+    });
   }
   const tokenizer = text("tokenizer.json");
   const tokenizerConfig = text("tokenizer_config.json");
@@ -190,7 +213,8 @@ const common = (paths: string[]): string => {
 /** Layers and heads as the config says, for the list of models. */
 function fillShape(card: ModelCard, model: { config: Record<string, unknown> } | Record<string, unknown>): void {
   const config = ("config" in model ? model.config : model) as Record<string, unknown>;
-  const number = (...names: string[]): number | undefined => names.map((n) => config[n]).find((x): x is number => typeof x === "number");
+  const number = (...names: string[]): number | undefined =>
+    names.map((n) => config[n]).find((x): x is number => typeof x === "number");
   const layers = number("num_hidden_layers", "n_layer", "n_layers", "num_layers");
   const heads = number("num_attention_heads", "n_head", "n_heads", "num_heads");
   if (layers !== undefined) card.layers = layers;
@@ -198,7 +222,13 @@ function fillShape(card: ModelCard, model: { config: Record<string, unknown> } |
 }
 
 interface Served {
-  models: { id: string; name: string; base: string; kind: "bundled" | "folder" | "trace"; files: { path: string; size: number }[] }[];
+  models: {
+    id: string;
+    name: string;
+    base: string;
+    kind: "bundled" | "folder" | "trace";
+    files: { path: string; size: number }[];
+  }[];
 }
 
 /** What the explorer's own server hands over. Nothing where there is no server (a page opened from disk). */
@@ -211,10 +241,20 @@ export async function servedSources(base: string): Promise<Source[]> {
     const at = new URL(m.base, base);
     if (m.kind === "trace") sources.push(await servedTrace(m.name, new URL(encodeURIComponent(m.files[0]!.path), at)));
     else {
-      const card: ModelCard = { id: m.id, name: m.name, says: "", source: m.kind === "bundled" ? "bundled" : "server", runs: true };
-      const config = await fetch(new URL("config.json", at)).then((r) => (r.ok ? r.json() : undefined)).catch(() => undefined);
+      const card: ModelCard = {
+        id: m.id,
+        name: m.name,
+        says: "",
+        source: m.kind === "bundled" ? "bundled" : "server",
+        runs: true,
+      };
+      const config = await fetch(new URL("config.json", at))
+        .then((r) => (r.ok ? r.json() : undefined))
+        .catch(() => undefined);
       if (config) fillShape(card, config as Record<string, unknown>);
-      sources.push(modelSource(card, async (options) => fromFiles(m.name, await fetchAll(at, m.files, options), options)));
+      sources.push(
+        modelSource(card, async (options) => fromFiles(m.name, await fetchAll(at, m.files, options), options)),
+      );
     }
   }
   return sources;
@@ -235,33 +275,52 @@ async function servedTrace(name: string, at: URL): Promise<Source> {
   };
 }
 
-const needed = /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|[^/]*\.safetensors|[^/]*\.gguf)$/;
+const needed =
+  /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|[^/]*\.safetensors|[^/]*\.gguf)$/;
 
 /** Fetches a model's files with progress over all their bytes. */
-async function fetchAll(base: URL, listed: { path: string; size: number }[], options: CallOptions): Promise<Map<string, Uint8Array>> {
+async function fetchAll(
+  base: URL,
+  listed: { path: string; size: number }[],
+  options: CallOptions,
+): Promise<Map<string, Uint8Array>> {
   const files = listed.filter((f) => needed.test(f.path));
   const total = files.reduce((n, f) => n + f.size, 0);
   let done = 0;
   const out = new Map<string, Uint8Array>();
-  for (const { path, size } of files) {
-    const response = await fetch(new URL(path.split("/").map(encodeURIComponent).join("/"), base), options.signal ? { signal: options.signal } : {});
+  const fetchOne = async ({ path, size }: { path: string; size: number }): Promise<void> => {
+    const at = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
+    const response = await fetch(at, options.signal ? { signal: options.signal } : {});
     if (!response.ok || !response.body) {
-      throw new FileError({ where: "explore", argument: path, got: `cannot be fetched (${response.status})`, fix: "see whether the server still runs" });
+      throw new FileError({
+        where: "explore",
+        argument: path,
+        got: `cannot be fetched (${response.status})`,
+        fix: "see whether the server still runs",
+      });
     }
     const bytes = new Uint8Array(size);
-    let at = 0;
+    out.set(path, bytes);
+    let filled = 0;
     const reader = response.body.getReader();
     for (;;) {
       const { done: end, value } = await reader.read();
       if (end) break;
-      if (at + value.length > size) throw new FileError({ where: "explore", argument: path, got: "changed while it was read", fix: "load the page again" });
-      bytes.set(value, at);
-      at += value.length;
+      if (filled + value.length > size) {
+        throw new FileError({
+          where: "explore",
+          argument: path,
+          got: "changed while it was read",
+          fix: "load the page again",
+        });
+      }
+      bytes.set(value, filled);
+      filled += value.length;
       done += value.length;
       options.onProgress?.(done, total, "loading the model");
     }
-    out.set(path, bytes);
-  }
+  };
+  await Promise.all(files.map(fetchOne));
   return out;
 }
 

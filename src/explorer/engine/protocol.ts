@@ -233,7 +233,10 @@ export interface EngineApi {
   layerMaps(asked: { run: number; kind: Kind; layer: number; filter: Filter }): Promise<LayerMaps>;
   pair(asked: At & { query: number; key: number }): Promise<PairView>;
   atlas(asked: { run: number; kind: Kind; size: number }, options?: CallOptions): Promise<Atlas>;
-  tile(asked: At & { level: number; row: number; column: number; pool: "max" | "mean" }, options?: CallOptions): Promise<TileView>;
+  tile(
+    asked: At & { level: number; row: number; column: number; pool: "max" | "mean" },
+    options?: CallOptions,
+  ): Promise<TileView>;
   row(asked: At & { query: number }): Promise<Float32Array>;
   rowScores(asked: At & { query: number }): Promise<RowScores>;
   headTypes(asked: { run: number; kind: Kind }, options?: CallOptions): Promise<HeadTypesView>;

@@ -97,7 +97,11 @@ function paintedMap(record: AttentionRecord, edit: One) {
   for (const query of new Set(edit.paint!.map(([q]) => q))) {
     if (query < 0 || query >= queries) continue;
     const row = map.subarray(query * keys, (query + 1) * keys);
-    const cells = new Map(edit.paint!.filter(([q, k]) => q === query && k >= 0 && k < keys).map(([, k, w]) => [k, Math.min(1, Math.max(0, w))]));
+    const cells = new Map(
+      edit
+        .paint!.filter(([q, k]) => q === query && k >= 0 && k < keys)
+        .map(([, k, w]) => [k, Math.min(1, Math.max(0, w))]),
+    );
     const asked = [...cells.values()].reduce((a, b) => a + b, 0);
     const others = row.reduce((sum, w, j) => (cells.has(j) ? sum : sum + w), 0);
     const left = Math.max(0, 1 - asked);
@@ -119,5 +123,11 @@ function withPaint(trace: Trace, edits: One[]): Trace {
     return new MapRecord(record.site, all);
   });
   const { info, hiddenStates, encoderHiddenStates, logits } = trace;
-  return new Trace({ info, records, hiddenStates: [...hiddenStates], encoderHiddenStates: [...encoderHiddenStates], logits });
+  return new Trace({
+    info,
+    records,
+    hiddenStates: [...hiddenStates],
+    encoderHiddenStates: [...encoderHiddenStates],
+    logits,
+  });
 }

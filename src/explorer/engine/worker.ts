@@ -1,5 +1,6 @@
 /** @file The worker's end of the wire: runs the engine, answers by number, hands big arrays over instead of copying. */
 import { Engine } from "./engine.js";
+import { servedSources } from "./models.js";
 import type { Answer, Ask } from "./client.js";
 import type { EngineError } from "./protocol.js";
 
@@ -11,7 +12,7 @@ const scope = globalThis as unknown as WorkerScope;
 
 /** Models come from the page's own server; a page opened from disk has only what is dropped on it. */
 const engine = new Engine([
-  async () => (await import("./models.js")).servedSources((globalThis as unknown as { location: { href: string } }).location.href),
+  () => servedSources((globalThis as unknown as { location: { href: string } }).location.href),
 ]);
 const running = new Map<number, AbortController>();
 

@@ -1,7 +1,18 @@
 import { expect, test } from "vitest";
 import { levelFor, nameOf, parentOf, tilesInView } from "./tiles.js";
 
-const frame = (part: object) => ({ left: 0, top: 0, row: 0, column: 0, plotWidth: 700, plotHeight: 700, fit: 0.07, size: 12, zoom: 0.07, ...part });
+const frame = (part: object) => ({
+  left: 0,
+  top: 0,
+  row: 0,
+  column: 0,
+  plotWidth: 700,
+  plotHeight: 700,
+  fit: 0.07,
+  size: 12,
+  zoom: 0.07,
+  ...part,
+});
 
 test("a cell of the level chosen is at least a pixel, and the level below would not be", () => {
   for (const zoom of [0.07, 0.1, 0.25, 0.26, 0.5, 0.9, 1, 3, 30]) {

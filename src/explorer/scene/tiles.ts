@@ -21,8 +21,14 @@ export function tilesInView(f: Frame, queries: number, keys: number, causal: boo
   const level = levelFor(f.zoom, queries, keys);
   const span = tileSize * 2 ** level;
   const [r0, r1] = [Math.floor(f.row / span), Math.floor(Math.min(queries - 1, f.row + f.plotHeight / f.zoom) / span)];
-  const [c0, c1] = [Math.floor(f.column / span), Math.floor(Math.min(keys - 1, f.column + f.plotWidth / f.zoom) / span)];
-  const [mr, mc] = [(f.row + f.plotHeight / f.zoom / 2) / span - 0.5, (f.column + f.plotWidth / f.zoom / 2) / span - 0.5];
+  const [c0, c1] = [
+    Math.floor(f.column / span),
+    Math.floor(Math.min(keys - 1, f.column + f.plotWidth / f.zoom) / span),
+  ];
+  const [mr, mc] = [
+    (f.row + f.plotHeight / f.zoom / 2) / span - 0.5,
+    (f.column + f.plotWidth / f.zoom / 2) / span - 0.5,
+  ];
   const out: TileKey[] = [];
   for (let row = r0; row <= r1; row++) {
     for (let column = c0; column <= c1; column++) {

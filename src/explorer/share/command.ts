@@ -2,7 +2,8 @@
 import type { Choice } from "../state/choice.js";
 
 /** A word for a POSIX shell. */
-export const shellWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 export function commandLine(choice: Choice, model: string, layer: number, head: number): string {
   return `qkv view ${shellWord(model)} ${shellWord(choice.text)} --layer ${layer} --head ${head}${choice.kind && choice.kind !== "self" ? ` --kind ${choice.kind}` : ""}`;

@@ -8,7 +8,17 @@ export const inHtml = (text: string): string => text.replace(/[<>&"']/g, (c) => 
 /** Loads nothing from anywhere, whatever a token's text says. */
 const policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:";
 
-export function onePage(o: { element: string; trace: string; title: string; about: string; layer: number; head: number; view: string; query: number; key: number }): string {
+export function onePage(o: {
+  element: string;
+  trace: string;
+  title: string;
+  about: string;
+  layer: number;
+  head: number;
+  view: string;
+  query: number;
+  key: number;
+}): string {
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -14,7 +14,11 @@ export function csv(k: KindView, maps: LayerMaps, head: number): string {
   const lines = [["query", ...maps.columns.map((g) => csvField(groupLabel(k.columns, g)))].join(",")];
   for (let i = 0; i < R; i++) {
     const row = maps.values.subarray((head * R + i) * C, (head * R + i + 1) * C);
-    lines.push([csvField(groupLabel(k.rows, maps.rows[i]!)), ...Array.from(row, (w) => (Number.isNaN(w) ? "" : String(w)))].join(","));
+    lines.push(
+      [csvField(groupLabel(k.rows, maps.rows[i]!)), ...Array.from(row, (w) => (Number.isNaN(w) ? "" : String(w)))].join(
+        ",",
+      ),
+    );
   }
   return `${lines.join("\r\n")}\r\n`;
 }
@@ -22,7 +26,9 @@ export function csv(k: KindView, maps: LayerMaps, head: number): string {
 export function json(k: KindView, maps: LayerMaps, about: object): string {
   const [R, C] = [maps.rows.length, maps.columns.length];
   const heads = Array.from({ length: maps.heads }, (_, h) =>
-    Array.from({ length: R }, (_, i) => Array.from(maps.values.subarray((h * R + i) * C, (h * R + i + 1) * C), (w) => (Number.isNaN(w) ? null : w))),
+    Array.from({ length: R }, (_, i) =>
+      Array.from(maps.values.subarray((h * R + i) * C, (h * R + i + 1) * C), (w) => (Number.isNaN(w) ? null : w)),
+    ),
   );
   return `${JSON.stringify({ ...about, kind: maps.kind, layer: maps.layer, queries: maps.rows.map((g) => groupLabel(k.rows, g)), keys: maps.columns.map((g) => groupLabel(k.columns, g)), mayNotAttend: null, heads })}\n`;
 }

@@ -126,6 +126,8 @@ export function describeHead(store: Store, layer: number, head: number): string 
   const lead = leading(types.value, layer, head);
   if (!lead) return "No single habit stands out on this text.";
   const type = types.value.types.find((t) => t.id === lead.id)!;
+  if (lead.id === "broad")
+    return `Broad: its rows are ${Math.round(100 * scores["broad"]!)} % as even as they could be.`;
   return `${type.name}: ${scores[lead.id]!.toFixed(2)} where an even head has ${type.chance.toFixed(2)}.`;
 }
 

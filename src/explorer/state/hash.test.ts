@@ -35,6 +35,7 @@ test("whatever a link holds, reading it gives a whole choice", async () => {
         expect(readHash(writeHash(choice))).toEqual(choice);
       }
     }),
+    { numRuns: 40 },
   );
 });
 

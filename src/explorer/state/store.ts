@@ -43,6 +43,8 @@ export interface Store {
   ): Signal<Loaded<T>>;
   /** Forgets answers under a name that failed, so that they are asked again. */
   retry(): void;
+  /** Forgets every answer and reads the text anew: after the engine died. Choices stay. */
+  again(): void;
   maps(): Loaded<LayerMaps> | undefined;
   types(): Loaded<HeadTypesView> | undefined;
 }
@@ -97,6 +99,11 @@ export function createStore(engine: EngineClient): Store {
     },
     retry() {
       for (const [name, answer] of answers) if (answer.peek().state === "failed") answers.delete(name);
+      choice.value = { ...choice.peek() };
+    },
+    again() {
+      answers.clear();
+      run.value = { state: "failed", message: "the engine starts again" };
       choice.value = { ...choice.peek() };
     },
     maps() {

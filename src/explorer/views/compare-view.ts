@@ -20,11 +20,15 @@ class CompareView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (k.queries * k.keys > 2 ** 17) return html`<p class="empty">Comparing shows up to ${Math.floor(Math.sqrt(2 ** 17))} tokens; this text has ${k.queries}.</p>`;
+    if (k.queries * k.keys > 2 ** 17)
+      return html`<p class="empty">Comparing shows up to ${Math.floor(Math.sqrt(2 ** 17))} tokens; this text has ${k.queries}.</p>`;
     const c = store.choice.value;
     const x = c.extra;
     const what = x["with"] ?? "head";
-    const set = (name: string) => (e: Event): void => store.change({ extra: { ...x, [name]: (e.target as HTMLInputElement).value } });
+    const set =
+      (name: string) =>
+      (e: Event): void =>
+        store.change({ extra: { ...x, [name]: (e.target as HTMLInputElement).value } });
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
     const otherLayer = Math.min(Number(x["layerB"] ?? String(k.layers.at(-1))), k.layers.at(-1)!);
     const otherHead = Math.min(Number(x["headB"] ?? "0"), k.heads - 1);
@@ -33,7 +37,14 @@ class CompareView extends View {
     const textB = x["textB"] ?? run.text;
     return html`
       <div class="tools">
-        <label>compare with <select id="with" @change=${set("with")}>${([["head", "another head"], ["text", "another text"], ["model", "another model"], ["before", "the model without changes"]] as const).map(([id, name]) => html`<option value=${id} ?selected=${id === what}>${name}</option>`)}</select></label>
+        <label>compare with <select id="with" @change=${set("with")}>${(
+          [
+            ["head", "another head"],
+            ["text", "another text"],
+            ["model", "another model"],
+            ["before", "the model without changes"],
+          ] as const
+        ).map(([id, name]) => html`<option value=${id} ?selected=${id === what}>${name}</option>`)}</select></label>
         ${what === "model" ? html`<label>model <select id="modelB" @change=${set("modelB")}>${models.map((m) => html`<option value=${m.id} ?selected=${m.id === modelB}>${m.name}</option>`)}</select></label>` : nothing}
         ${what === "head" || what === "model" ? html`<label>layer <input id="layerB" type="number" min="0" max=${k.layers.at(-1)!} .value=${String(otherLayer)} @change=${set("layerB")} /></label><label>head <input id="headB" type="number" min="0" max=${k.heads - 1} .value=${String(otherHead)} @change=${set("headB")} /></label>` : nothing}
         ${what === "text" ? html`<label class="grow">text <input id="textB" type="text" .value=${textB} @change=${set("textB")} /></label>` : nothing}
@@ -41,7 +52,17 @@ class CompareView extends View {
       ${this.#sides(run, k, what, layer, head, otherLayer, otherHead, modelB, textB)}`;
   }
 
-  #sides(run: RunView, k: KindView, what: string, layer: number, head: number, layerB: number, headB: number, modelB: string, textB: string): TemplateResult {
+  #sides(
+    run: RunView,
+    k: KindView,
+    what: string,
+    layer: number,
+    head: number,
+    layerB: number,
+    headB: number,
+    modelB: string,
+    textB: string,
+  ): TemplateResult {
     const { store } = this;
     const other =
       what === "head"
@@ -53,9 +74,16 @@ class CompareView extends View {
     if (other.state !== "ready") return waiting(other, "Reading the other side");
     const kB = other.value.kinds.find((y) => y.kind === k.kind) ?? other.value.kinds[0]!;
     const sameHead = what === "text" || what === "before";
-    const b = { layer: Math.min(sameHead ? layer : layerB, kB.layers.at(-1)!), head: Math.min(sameHead ? head : headB, kB.heads - 1) };
-    const mapsA = store.ask(`cmaps ${run.id} ${k.kind} ${layer}`, () => store.engine.layerMaps({ run: run.id, kind: k.kind, layer, filter })).value;
-    const mapsB = store.ask(`cmaps ${other.value.id} ${kB.kind} ${b.layer}`, () => store.engine.layerMaps({ run: other.value.id, kind: kB.kind, layer: b.layer, filter })).value;
+    const b = {
+      layer: Math.min(sameHead ? layer : layerB, kB.layers.at(-1)!),
+      head: Math.min(sameHead ? head : headB, kB.heads - 1),
+    };
+    const mapsA = store.ask(`cmaps ${run.id} ${k.kind} ${layer}`, () =>
+      store.engine.layerMaps({ run: run.id, kind: k.kind, layer, filter }),
+    ).value;
+    const mapsB = store.ask(`cmaps ${other.value.id} ${kB.kind} ${b.layer}`, () =>
+      store.engine.layerMaps({ run: other.value.id, kind: kB.kind, layer: b.layer, filter }),
+    ).value;
     if (mapsA.state !== "ready") return waiting(mapsA, "Computing the layer");
     if (mapsB.state !== "ready") return waiting(mapsB, "Computing the other layer");
     const A = headMap(mapsA.value, head);
@@ -66,9 +94,15 @@ class CompareView extends View {
     const diff = difference({ values: A, columns: k.keys }, { values: B, columns: kB.keys }, rows, columns);
     let [largest, total, cells] = [0, 0, 0];
     for (const d of diff) if (!Number.isNaN(d)) { largest = Math.max(largest, Math.abs(d)); total += Math.abs(d); cells++; } // biome-ignore format: one line
-    const label = (r: RunView, at: { layer: number; head: number }): string => `${r.model.name}, ${at.layer}.${at.head}${r.edits.length ? `, ${r.edits.length} changes` : ""}`;
+    const label = (r: RunView, at: { layer: number; head: number }): string =>
+      `${r.model.name}, ${at.layer}.${at.head}${r.edits.length ? `, ${r.edits.length} changes` : ""}`;
     const here = this.at && rows[this.at.query] && columns[this.at.key] ? { a: [rows[this.at.query]![0], columns[this.at.key]![0]] as const, b: [rows[this.at.query]![1], columns[this.at.key]![1]] as const } : undefined; // biome-ignore format: one cell
-    const show = (m: Float32Array, kv: KindView, says: string, cell: readonly [number, number] | undefined): TemplateResult =>
+    const show = (
+      m: Float32Array,
+      kv: KindView,
+      says: string,
+      cell: readonly [number, number] | undefined,
+    ): TemplateResult =>
       html`<qkv-plain-map .map=${{ rows: names(kv.rows), columns: names(kv.columns), values: m, says, height: 340, ...(cell && { cursor: { query: cell[0], key: cell[1] } }) }}></qkv-plain-map>`;
     return html`
       <p class="lead" data-testid="difference">${largest === 0 ? "They are exactly equal." : html`Largest difference <span class="figure">${weightText(largest)}</span>, mean ${weightText(total / Math.max(1, cells))}.`}${rows.length < k.queries || rows.length < kB.queries ? html` <span class="soft">${rows.length} tokens are the same in both and are compared.</span>` : nothing}</p>

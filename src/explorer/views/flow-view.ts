@@ -33,7 +33,10 @@ class FlowView extends View {
     const fusion = c.extra["fusion"] ?? (k.causal ? "mean-fair" : "mean");
     const residual = Number(c.extra["residual"] ?? "0.5");
     const upTo = Math.min(Number(c.extra["upTo"] ?? String(k.layers.at(-1))), k.layers.at(-1)!);
-    const set = (name: string) => (e: Event): void => store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
+    const set =
+      (name: string) =>
+      (e: Event): void =>
+        store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
     const asked = { run: run.id, kind: k.kind, fusion, residual, upTo };
     const maps = store.ask(`rollout ${JSON.stringify(asked)}`, () => store.engine.rollout(asked)).value;
     const query = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;

@@ -3,13 +3,19 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Guess } from "../engine/protocol.js";
 import { percent, visible } from "../scene/tokens.js";
 
-export function guessBars(before: readonly Guess[], after?: readonly Guess[], names: [string, string] = ["before", "after"]): TemplateResult {
+export function guessBars(
+  before: readonly Guess[],
+  after?: readonly Guess[],
+  names: [string, string] = ["before", "after"],
+): TemplateResult {
   const rows = before.map((b) => ({ b, a: after?.find((x) => x.id === b.id) }));
   return html`<table class="numbers guesses">
     <caption class="sr">Next tokens and their probabilities</caption>
     <thead><tr><th scope="col">token</th><th scope="col">${names[0]}</th>${after ? html`<th scope="col">${names[1]}</th>` : nothing}<th scope="col"><span class="sr">picture</span></th></tr></thead>
-    <tbody>${rows.map(({ b, a }) => html`<tr>
+    <tbody>${rows.map(
+      ({ b, a }) => html`<tr>
       <th scope="row"><bdi class="mono">${visible(b.text)}</bdi></th><td>${percent(b.probability)}</td>${after ? html`<td>${a ? percent(a.probability) : ""}</td>` : nothing}
-      <td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${b.probability};--b:${a?.probability ?? 0}`}><i></i>${after ? html`<b></b>` : nothing}</span></td></tr>`)}</tbody>
+      <td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${b.probability};--b:${a?.probability ?? 0}`}><i></i>${after ? html`<b></b>` : nothing}</span></td></tr>`,
+    )}</tbody>
   </table>`;
 }

@@ -13,7 +13,7 @@ class Inspector extends View {
     const { store } = this;
     const k = store.kind.value;
     const maps = store.maps();
-    if (!k) return html``;
+    if (!k || maps?.state === "loading") return html``; // the picture first
     return html`
       <section class="panel cell-panel" aria-label="The number">${maps?.state === "ready" || !maps ? this.#cell(k) : html`<p class="soft">…</p>`}</section>
       <section class="panel" aria-label="The head"><h3>Layer ${layerOf(store, k)}, head ${headOf(store, k)}</h3>${this.#habits(k)}</section>

@@ -13,11 +13,13 @@ class LensView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (!run.hasLogits || !run.hasHiddenStates) return html`<p class="empty">This run has no next-token scores to read at each layer.</p>`;
+    if (!run.hasLogits || !run.hasHiddenStates)
+      return html`<p class="empty">This run has no next-token scores to read at each layer.</p>`;
     if (k.queries > 400) return html`<p class="empty">The lens shows up to 400 tokens; this text has ${k.queries}.</p>`;
     const lens = store.ask(`lens ${run.id}`, () => store.engine.lens({ run: run.id, top })).value;
     if (lens.state !== "ready") return waiting(lens, "Reading every layer");
-    if (lens.value.length === 0) return html`<p class="empty">This architecture's last norm and word table were not found.</p>`;
+    if (lens.value.length === 0)
+      return html`<p class="empty">This architecture's last norm and word table were not found.</p>`;
     const c = store.choice.value;
     const at = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const pinned = c.extra["pin"];

@@ -20,7 +20,12 @@ class NeuronView extends View {
     const maps = store.maps();
     const query = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
-    const key = c.key >= 0 ? Math.min(c.key, k.keys - 1) : maps?.state === "ready" && maps.value.rows.length === k.queries ? strongest(maps.value, head, query) : 0;
+    const key =
+      c.key >= 0
+        ? Math.min(c.key, k.keys - 1)
+        : maps?.state === "ready" && maps.value.rows.length === k.queries
+          ? strongest(maps.value, head, query)
+          : 0;
     const at = { run: run.id, kind: k.kind, layer, head, query };
     const pair = store.ask(`pair ${JSON.stringify({ ...at, key })}`, () => store.engine.pair({ ...at, key })).value;
     const row = store.ask(`scores ${JSON.stringify(at)}`, () => store.engine.rowScores(at)).value;
@@ -50,9 +55,15 @@ class NeuronView extends View {
     const ramp = signedRamp(this.store.mode.value);
     const x = (n: number): number => left + n * cell;
     const strip = (values: ArrayLike<number>, y: number): TemplateResult[] =>
-      order.map((d, n) => svg`<rect x=${x(n)} y=${y} width=${Math.max(0.5, cell - 0.6)} height="16" fill=${css(colourAt(ramp, (values[d]! / size + 1) / 2))}><title>dimension ${d}: ${figure(values[d]!)}</title></rect>`);
+      order.map(
+        (d, n) =>
+          svg`<rect x=${x(n)} y=${y} width=${Math.max(0.5, cell - 0.6)} height="16" fill=${css(colourAt(ramp, (values[d]! / size + 1) / 2))}><title>dimension ${d}: ${figure(values[d]!)}</title></rect>`,
+      );
     const middle = 120;
-    const barOf = (v: number): { y: number; height: number } => ({ y: v >= 0 ? middle - (52 * v) / most : middle, height: (52 * Math.abs(v)) / most });
+    const barOf = (v: number): { y: number; height: number } => ({
+      y: v >= 0 ? middle - (52 * v) / most : middle,
+      height: (52 * Math.abs(v)) / most,
+    });
     const path = running.map((v, n) => `${n === 0 ? "M" : "L"}${x(n) + cell / 2} ${252 - (34 * v) / reach}`).join("");
     const best = [...product.keys()].sort((a, b) => Math.abs(product[b]!) - Math.abs(product[a]!)).slice(0, 3);
     return html`<div class="frame"><svg class="neuron" viewBox="0 0 ${W} 300" role="img" aria-label=${`q, k and their products in ${D} dimensions. The products sum to ${figure(total)}. Largest: ${best.map((d) => `dimension ${d}, ${figure(product[d]!)}`).join("; ")}.`}>

@@ -46,7 +46,10 @@ class PlainMap extends PictureView {
     event.preventDefault();
     const from = this.map.cursor ?? { query: 0, key: 0 };
     const clamp = (x: number, n: number): number => Math.min(n - 1, Math.max(0, x));
-    this.chosen({ query: clamp(from.query + step[0]!, this.map.rows.length), key: clamp(from.key + step[1]!, this.map.columns.length) });
+    this.chosen({
+      query: clamp(from.query + step[0]!, this.map.rows.length),
+      key: clamp(from.key + step[1]!, this.map.columns.length),
+    });
   };
 
   #tell(name: string, detail: unknown): void {

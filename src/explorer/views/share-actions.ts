@@ -55,7 +55,11 @@ const actions: Record<string, (store: Store) => Promise<string | undefined>> = {
   async json(store) {
     const { k, maps, name } = await layer(store);
     const run = store.shown.peek()!;
-    save(`${name}.json`, json(k, maps, { model: run.model.name, text: run.text, edits: run.edits, provenance: run.provenance }), "application/json");
+    save(
+      `${name}.json`,
+      json(k, maps, { model: run.model.name, text: run.text, edits: run.edits, provenance: run.provenance }),
+      "application/json",
+    );
     return undefined;
   },
   async npz(store) {
@@ -104,7 +108,11 @@ const actions: Record<string, (store: Store) => Promise<string | undefined>> = {
     const k = store.kind.peek()!;
     const model = run.model.source === "bundled" ? "bundled" : run.model.name;
     const c = store.choice.peek();
-    const lines = [commandLine(c, model, layerOf(store, k), headOf(store, k)), "", snippet(c, model, layerOf(store, k), headOf(store, k))];
+    const lines = [
+      commandLine(c, model, layerOf(store, k), headOf(store, k)),
+      "",
+      snippet(c, model, layerOf(store, k), headOf(store, k)),
+    ];
     showText("The same numbers elsewhere", lines.join("\n"));
     return undefined;
   },
@@ -124,7 +132,9 @@ async function layer(store: Store): Promise<{ k: KindView; maps: LayerMaps; head
 /** The picture on the stage as a scene; views that are text or tables give the map of their head. */
 async function picture(store: Store): Promise<{ scene: Scene; look: Look; name: string }> {
   const app = document.querySelector("qkv-app")!;
-  const shown = document.querySelector<HTMLElement & { current?: { scene: Scene; look: Look }; picture?: { scene?: Scene; look?: Look } }>(
+  const shown = document.querySelector<
+    HTMLElement & { current?: { scene: Scene; look: Look }; picture?: { scene?: Scene; look?: Look } }
+  >(
     "qkv-tiles-view, qkv-lines-view, qkv-map-view:not(:has(qkv-tiles-view)), qkv-flow-view qkv-plain-map, qkv-compare-view > * > qkv-plain-map",
   );
   const k = store.kind.peek();
@@ -141,7 +151,8 @@ async function picture(store: Store): Promise<{ scene: Scene; look: Look; name: 
   if (view === "heads") {
     const atlas = await store.engine.atlas({ run: run.id, kind: k.kind, size: 64 });
     const types = store.types();
-    const tags = (a: number, b: number): string => (types?.state === "ready" ? (leading(types.value, a, b)?.id ?? "") : "");
+    const tags = (a: number, b: number): string =>
+      types?.state === "ready" ? (leading(types.value, a, b)?.id ?? "") : "";
     return { scene: headsScene(atlas, k, tags), look: own, name: `attention-${k.kind}-heads` };
   }
   const { maps, head } = await layer(store);
@@ -158,7 +169,20 @@ async function picture(store: Store): Promise<{ scene: Scene; look: Look; name: 
     return { scene: textScene(columns, weights, k.kind === "cross" ? -1 : row, lead, 900, measure), look: own, name };
   }
   const says = `Map of layer ${l}, head ${h}: a row a token that looks, a column a token looked at.`;
-  return { scene: heatmapScene({ rows, columns, width: 900, height: 900, camera: null, measure, says, cells: [{ rows: R, columns: C, values, row0: 0, column0: 0, step: 1 }] }), look: own, name };
+  return {
+    scene: heatmapScene({
+      rows,
+      columns,
+      width: 900,
+      height: 900,
+      camera: null,
+      measure,
+      says,
+      cells: [{ rows: R, columns: C, values, row0: 0, column0: 0, step: 1 }],
+    }),
+    look: own,
+    name,
+  };
 }
 
 function about(store: Store): { title: string; source: string; background: string } {
@@ -186,12 +210,18 @@ async function scenePng(scene: Scene, look: Look, background: string, ratio: num
   whole.fillStyle = background;
   whole.fillRect(0, 0, canvas.width, canvas.height);
   whole.drawImage(layerCanvas, 0, 0);
-  return new Promise((resolve, reject) => canvas.toBlob((b) => (b ? resolve(b) : reject(new Error("The picture is too large for this browser."))), "image/png"));
+  return new Promise((resolve, reject) =>
+    canvas.toBlob(
+      (b) => (b ? resolve(b) : reject(new Error("The picture is too large for this browser."))),
+      "image/png",
+    ),
+  );
 }
 
 function base64(bytes: Uint8Array): string {
   const parts: string[] = [];
-  for (let i = 0; i < bytes.length; i += 0x8000 - 2) parts.push(btoa(String.fromCharCode(...bytes.subarray(i, i + 0x8000 - 2))));
+  for (let i = 0; i < bytes.length; i += 0x8000 - 2)
+    parts.push(btoa(String.fromCharCode(...bytes.subarray(i, i + 0x8000 - 2))));
   return parts.join("");
 }
 

@@ -75,7 +75,7 @@ class TextView extends View {
     const weights = this.#weights(k, maps, asked, reverse);
     const [tokens, groups] = reverse ? [k.rows, maps.rows] : [k.columns, maps.columns];
     return html`<div class="passage" role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
-      ${groups.map((g, n) => this.#token(groupLabel(tokens, g), n, g[0], weights[n]!, n === asked, reverse, tokens[g[0]]!.text.startsWith("\n")))}
+      ${groups.map((g, n) => this.#token(groupLabel(tokens, g), n, g[0], weights[n]!, n === asked, reverse, tokens[g[0]]!.text.startsWith("\n"), tokens[g[0]]!.startsWord))}
     </div>`; // biome-ignore format: one template
   }
 
@@ -88,11 +88,11 @@ class TextView extends View {
     return html`
       <h3 class="small-head">${reverse ? "Source" : "Target"}: choose a token</h3>
       <div class="passage" role="group" aria-label="tokens to choose" @pointerleave=${() => { this.store.focus.value = {}; }}>
-        ${ownGroups.map((g, n) => this.#token(groupLabel(own, g), n, g[0], Number.NaN, n === asked, reverse, false))}
+        ${ownGroups.map((g, n) => this.#token(groupLabel(own, g), n, g[0], Number.NaN, n === asked, reverse, false, true))}
       </div>
       <h3 class="small-head">${reverse ? "Target" : "Source"}: shaded by weight</h3>
       <div class="passage" role="group" aria-label="tokens shaded by weight">
-        ${otherGroups.map((g, n) => this.#token(groupLabel(other, g), n, g[0], weights[n]!, false, reverse, false))}
+        ${otherGroups.map((g, n) => this.#token(groupLabel(other, g), n, g[0], weights[n]!, false, reverse, false, true))}
       </div>`; // biome-ignore format: one template
   }
 
@@ -104,6 +104,7 @@ class TextView extends View {
     asked: boolean,
     reverse: boolean,
     breaks: boolean,
+    starts: boolean,
   ): TemplateResult {
     const { scale, transform } = this.store.choice.value;
     const shade = Number.isNaN(weight)
@@ -116,7 +117,7 @@ class TextView extends View {
       else chooseCell(this.store, token, key);
     };
     const spoken = Number.isNaN(weight) ? `${label}, may not be seen` : `${label}, ${weightText(weight)}`;
-    return html`${breaks ? html`<br />` : nothing}<button class="token ${asked ? (reverse ? "is-key" : "is-query") : ""} ${shade ? "" : "absent"}" data-n=${n} aria-pressed=${asked} aria-label=${spoken}
+    return html`${breaks ? html`<br />` : nothing}<button class="token ${starts ? "starts" : ""} ${asked ? (reverse ? "is-key" : "is-query") : ""} ${shade ? "" : "absent"}" data-n=${n} aria-pressed=${asked} aria-label=${spoken}
         @pointerenter=${() => { this.store.focus.value = reverse ? { key: token } : { query: token }; }}
         @click=${choose}
         @focus=${() => { this.store.focus.value = reverse ? { key: token } : { query: token }; }}><bdi class="word" .style=${style}>${label}</bdi><span class="under">${Number.isNaN(weight) ? "" : shortWeight(weight)}</span></button>`; // biome-ignore format: no space inside a token

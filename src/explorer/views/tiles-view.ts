@@ -76,7 +76,8 @@ class TilesView extends PictureView {
       this.#head = name;
       this.#trouble = "";
     }
-    if (this.#labels?.of !== k) this.#labels = { of: k, rows: k.rows.map(tokenLabel), columns: k.columns.map(tokenLabel) };
+    if (this.#labels?.of !== k)
+      this.#labels = { of: k, rows: k.rows.map(tokenLabel), columns: k.columns.map(tokenLabel) };
     if (c.camera !== this.#written) {
       this.#written = c.camera;
       this.#camera = c.camera; // from a link, or back and forward
@@ -111,7 +112,13 @@ class TilesView extends PictureView {
   #frame(): { k: KindView; f: Frame } | undefined {
     const k = this.store.kind.peek();
     if (!k || !this.#labels) return undefined;
-    const f = frameOf({ ...this.#labels, width: this.room, height: this.#height(), camera: this.#camera, measure: this.measure });
+    const f = frameOf({
+      ...this.#labels,
+      width: this.room,
+      height: this.#height(),
+      camera: this.#camera,
+      measure: this.measure,
+    });
     return { k, f };
   }
   #height(): number {
@@ -173,7 +180,14 @@ class TilesView extends PictureView {
     }
     return [...out.values()]
       .sort((a, b) => b.level - a.level)
-      .map((t) => ({ rows: t.rows, columns: t.columns, values: t.values, row0: t.row * 256 * 2 ** t.level, column0: t.column * 256 * 2 ** t.level, step: 2 ** t.level }));
+      .map((t) => ({
+        rows: t.rows,
+        columns: t.columns,
+        values: t.values,
+        row0: t.row * 256 * 2 ** t.level,
+        column0: t.column * 256 * 2 ** t.level,
+        step: 2 ** t.level,
+      }));
   }
 
   #fetch(wanted: readonly TileKey[]): void {
@@ -197,7 +211,17 @@ class TilesView extends PictureView {
       this.#asked.set(name, control);
       const head = this.#head;
       store.engine
-        .tile({ run: run.id, kind: k.kind, layer: layerOf(store, k), head: headOf(store, k), ...key, pool: store.choice.peek().pool }, { signal: control.signal })
+        .tile(
+          {
+            run: run.id,
+            kind: k.kind,
+            layer: layerOf(store, k),
+            head: headOf(store, k),
+            ...key,
+            pool: store.choice.peek().pool,
+          },
+          { signal: control.signal },
+        )
         .then((tile) => {
           if (head !== this.#head) return;
           this.#tiles.set(name, tile);
@@ -212,7 +236,11 @@ class TilesView extends PictureView {
         });
     }
     const state = this.querySelector("#tiles-state");
-    const says = this.#trouble || (missing > 0 ? `computing ${missing} of ${wanted.length} tiles…` : `exact, ${wanted[0] ? 2 ** wanted[0].level : 1} × ${wanted[0] ? 2 ** wanted[0].level : 1} tokens a cell`);
+    const says =
+      this.#trouble ||
+      (missing > 0
+        ? `computing ${missing} of ${wanted.length} tiles…`
+        : `exact, ${wanted[0] ? 2 ** wanted[0].level : 1} × ${wanted[0] ? 2 ** wanted[0].level : 1} tokens a cell`);
     if (state && state.textContent !== says) state.textContent = says;
     if (missing === 0) this.dataset["ready"] = "1";
     else delete this.dataset["ready"];
@@ -300,13 +328,20 @@ class TilesView extends PictureView {
       if (!drag.moved && Math.hypot(p.x - drag.x, p.y - drag.y) < 4) return;
       drag.moved = true;
       const { zoom, row, column } = drag.camera;
-      this.#set({ zoom, row: Math.max(0, row - (p.y - drag.y) / zoom), column: Math.max(0, column - (p.x - drag.x) / zoom) });
+      this.#set({
+        zoom,
+        row: Math.max(0, row - (p.y - drag.y) / zoom),
+        column: Math.max(0, column - (p.x - drag.x) / zoom),
+      });
       return;
     }
     const target = this.current && hit(this.current.scene, p.x, p.y);
     const focus = this.store.focus.peek();
     if (target?.query === focus.query && target?.key === focus.key) return;
-    this.store.focus.value = { ...(target?.query !== undefined && { query: target.query }), ...(target?.key !== undefined && { key: target.key }) };
+    this.store.focus.value = {
+      ...(target?.query !== undefined && { query: target.query }),
+      ...(target?.key !== undefined && { key: target.key }),
+    };
   };
 
   #up = (event: PointerEvent): void => {

@@ -10,7 +10,13 @@ import "./plain-map.js";
 import { waiting } from "./waiting.js";
 
 class TimelineView extends View {
-  static override properties = { steps: { state: true }, at: { state: true }, busy: { state: true }, trouble: { state: true }, from: { state: true } };
+  static override properties = {
+    steps: { state: true },
+    at: { state: true },
+    busy: { state: true },
+    trouble: { state: true },
+    from: { state: true },
+  };
   declare steps: GenerationStep[];
   declare at: number;
   declare busy: boolean;
@@ -36,11 +42,15 @@ class TimelineView extends View {
     const { store } = this;
     const run = store.shown.value;
     if (!run) return waiting(store.run.value, "Reading the text");
-    if (!run.model.generates) return html`<p class="empty">${run.model.name} does not write text: it reads it both ways at once. A model like GPT or Llama has a timeline.</p>`;
+    if (!run.model.generates)
+      return html`<p class="empty">${run.model.name} does not write text: it reads it both ways at once. A model like GPT or Llama has a timeline.</p>`;
     const c = store.choice.value;
     const temperature = Number(c.extra["temperature"] ?? "0");
     const count = Number(c.extra["count"] ?? "24");
-    const set = (name: string) => (e: Event): void => store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
+    const set =
+      (name: string) =>
+      (e: Event): void =>
+        store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
     return html`
       <div class="tools">
         ${this.busy ? html`<button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button class="primary" id="generate" @click=${() => this.#start()}>Continue the text</button>`}
@@ -87,17 +97,22 @@ class TimelineView extends View {
   /** The map up to the step: its last row is what the step added. */
   #rows(text: string, at: number): TemplateResult {
     const { store } = this;
-    const run = store.ask(`generated ${this.from!.model} ${text}`, () => store.engine.run({ model: this.from!.model, text, edits: [] })).value;
+    const run = store.ask(`generated ${this.from!.model} ${text}`, () =>
+      store.engine.run({ model: this.from!.model, text, edits: [] }),
+    ).value;
     if (run.state !== "ready") return waiting(run, "Reading it once more");
     const k = run.value.kinds[0]!;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
     const filter = { hideSpecial: false, hideFirst: false, renormalise: false, words: false };
-    const maps = store.ask(`generated maps ${run.value.id} ${layer}`, () => store.engine.layerMaps({ run: run.value.id, kind: k.kind, layer, filter })).value;
+    const maps = store.ask(`generated maps ${run.value.id} ${layer}`, () =>
+      store.engine.layerMaps({ run: run.value.id, kind: k.kind, layer, filter }),
+    ).value;
     if (maps.state !== "ready") return waiting(maps, "Computing the layer");
     const rows = Math.min(k.queries, this.from!.tokens + at);
     const [R, C] = [k.queries, k.keys];
     const values = new Float32Array(rows * rows);
-    for (let i = 0; i < rows; i++) values.set(maps.value.values.subarray((head * R + i) * C, (head * R + i) * C + rows), i * rows);
+    for (let i = 0; i < rows; i++)
+      values.set(maps.value.values.subarray((head * R + i) * C, (head * R + i) * C + rows), i * rows);
     const labels = k.rows.slice(0, rows).map(tokenLabel);
     const bytes = k.layers.length * k.keyHeads * k.headDim * 2 * 4 * rows;
     return html`<div><h3 class="small-head">Layer ${layer}, head ${head}: ${rows} rows so far</h3>

@@ -19,10 +19,19 @@ class TypesView extends View {
     const view = types.value;
     const c = store.choice.value;
     const usable = view.types.filter((t) => view.heads.some((h) => Number.isFinite(h.scores[t.id])));
-    const pick = (name: string, fallback: string): string => (usable.some((t) => t.id === c.extra[name]) ? c.extra[name]! : usable.some((t) => t.id === fallback) ? fallback : usable[0]!.id);
+    const pick = (name: string, fallback: string): string =>
+      usable.some((t) => t.id === c.extra[name])
+        ? c.extra[name]!
+        : usable.some((t) => t.id === fallback)
+          ? fallback
+          : usable[0]!.id;
     const [x, y] = [pick("typeX", "previous"), pick("typeY", "induction")];
-    const set = (name: string) => (e: Event): void => store.change({ extra: { ...c.extra, [name]: (e.target as HTMLSelectElement).value } }, "push");
-    const choose = (name: string, now: string, label: string): TemplateResult => html`<label>${label} <select id=${name} @change=${set(name)}>${usable.map((t) => html`<option value=${t.id} ?selected=${t.id === now}>${t.name}</option>`)}</select></label>`;
+    const set =
+      (name: string) =>
+      (e: Event): void =>
+        store.change({ extra: { ...c.extra, [name]: (e.target as HTMLSelectElement).value } }, "push");
+    const choose = (name: string, now: string, label: string): TemplateResult =>
+      html`<label>${label} <select id=${name} @change=${set(name)}>${usable.map((t) => html`<option value=${t.id} ?selected=${t.id === now}>${t.name}</option>`)}</select></label>`;
     const tx = view.types.find((t) => t.id === x)!;
     return html`
       <div class="tools">${choose("typeX", x, "habit")} ${choose("typeY", y, "against")}</div>

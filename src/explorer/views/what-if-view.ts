@@ -10,12 +10,26 @@ import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
 import { failure, waiting } from "./waiting.js";
 
-const masks = { "": "as the model has it", "self-only": "only itself", "first-only": "only the first token", "no-first": "all but the first token", uniform: "evenly over what it may see", causal: "only the past", none: "the future too" } as const;
+const masks = {
+  "": "as the model has it",
+  "self-only": "only itself",
+  "first-only": "only the first token",
+  "no-first": "all but the first token",
+  uniform: "evenly over what it may see",
+  causal: "only the past",
+  none: "the future too",
+} as const;
 
 export function editWords(e: Edit): string {
   const who = `${e.layer < 0 ? "every layer" : `layer ${e.layer}`}, ${e.head < 0 ? "every head" : `head ${e.head}`}`;
   const what = [
-    e.output === "zero" ? "silenced" : e.output === "mean" ? "gives its mean over tokens" : e.output !== undefined ? `output × ${e.output}` : "",
+    e.output === "zero"
+      ? "silenced"
+      : e.output === "mean"
+        ? "gives its mean over tokens"
+        : e.output !== undefined
+          ? `output × ${e.output}`
+          : "",
     e.scaleFactor !== undefined ? `scale × ${e.scaleFactor}` : "",
     e.softcap !== undefined ? `soft cap ${e.softcap}` : "",
     e.mask ? `sees ${masks[e.mask]}` : "",
@@ -25,7 +39,13 @@ export function editWords(e: Edit): string {
 }
 
 class WhatIfView extends View {
-  static override properties = { scope: { state: true }, sweep: { state: true }, progress: { state: true }, trouble: { state: true }, measure: { state: true } };
+  static override properties = {
+    scope: { state: true },
+    sweep: { state: true },
+    progress: { state: true },
+    trouble: { state: true },
+    measure: { state: true },
+  };
   declare scope: "head" | "layer" | "all";
   declare sweep: { run: number; results: SweepResult[] } | undefined;
   declare progress: { done: number; total: number } | undefined;
@@ -45,19 +65,35 @@ class WhatIfView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (!run.model.runs || run.model.source === "synthetic") return html`<p class="empty">${run.model.source === "synthetic" ? "These heads are made by plan; there is no model behind them to change." : "A trace can be looked at, not changed."} Open the model itself to try this.</p>`;
+    if (!run.model.runs || run.model.source === "synthetic")
+      return html`<p class="empty">${run.model.source === "synthetic" ? "These heads are made by plan; there is no model behind them to change." : "A trace can be looked at, not changed."} Open the model itself to try this.</p>`;
     const c = store.choice.value;
     const failed = store.run.value.state === "failed" ? store.run.value.message : "";
     return html`
       <div class="two-up wide-left">
         <div>
           <div class="segments" role="group" aria-label="What is changed">
-            ${([["head", `layer ${layerOf(store, k)}, head ${headOf(store, k)}`], ["layer", `all of layer ${layerOf(store, k)}`], ["all", "every head"]] as const).map(([id, name]) => html`<button aria-pressed=${this.scope === id} @click=${() => { this.scope = id; }}>${name}</button>`)}
+            ${(
+              [
+                ["head", `layer ${layerOf(store, k)}, head ${headOf(store, k)}`],
+                ["layer", `all of layer ${layerOf(store, k)}`],
+                ["all", "every head"],
+              ] as const
+            ).map(
+              ([id, name]) =>
+                html`<button aria-pressed=${this.scope === id} @click=${() => {
+                  this.scope = id;
+                }}>${name}</button>`,
+            )}
           </div>
           ${this.#controls(run, k)}
           <h3 class="small-head">Changes in force</h3>
-          ${c.edits.length === 0 ? html`<p class="soft">None: this is the model as it was trained.</p>` : html`<ol class="edits">${c.edits.map((e, n) => html`<li>${editWords(e)} <button class="quiet" aria-label=${`take back: ${editWords(e)}`} @click=${() => store.change({ edits: c.edits.filter((_, i) => i !== n) }, "push")}>take back</button></li>`)}</ol>
-            <p><button @click=${() => store.change({ edits: c.edits.slice(0, -1) }, "push")}>Undo</button> <button @click=${() => store.change({ edits: [] }, "push")}>Original</button></p>`}
+          ${
+            c.edits.length === 0
+              ? html`<p class="soft">None: this is the model as it was trained.</p>`
+              : html`<ol class="edits">${c.edits.map((e, n) => html`<li>${editWords(e)} <button class="quiet" aria-label=${`take back: ${editWords(e)}`} @click=${() => store.change({ edits: c.edits.filter((_, i) => i !== n) }, "push")}>take back</button></li>`)}</ol>
+            <p><button @click=${() => store.change({ edits: c.edits.slice(0, -1) }, "push")}>Undo</button> <button @click=${() => store.change({ edits: [] }, "push")}>Original</button></p>`
+          }
           ${failed ? failure(failed) : nothing}
         </div>
         <div aria-live="polite">${this.#effect(run)}</div>
@@ -77,12 +113,21 @@ class WhatIfView extends View {
   #add(change: Partial<Edit>): void {
     const { store } = this;
     const at = this.#target;
-    const same = (e: Edit): boolean => e.layer === at.layer && e.head === at.head && Object.keys(change).some((key) => key in e);
-    store.change({ edits: [...store.choice.peek().edits.filter((e) => !same(e)), { ...at, ...change } as Edit] }, "push");
+    const same = (e: Edit): boolean =>
+      e.layer === at.layer && e.head === at.head && Object.keys(change).some((key) => key in e);
+    store.change(
+      { edits: [...store.choice.peek().edits.filter((e) => !same(e)), { ...at, ...change } as Edit] },
+      "push",
+    );
   }
   #drop(key: keyof Edit): void {
     const at = this.#target;
-    this.store.change({ edits: this.store.choice.peek().edits.filter((e) => !(e.layer === at.layer && e.head === at.head && key in e)) }, "push");
+    this.store.change(
+      {
+        edits: this.store.choice.peek().edits.filter((e) => !(e.layer === at.layer && e.head === at.head && key in e)),
+      },
+      "push",
+    );
   }
   #now(key: keyof Edit): unknown {
     const at = this.#target;
@@ -115,16 +160,21 @@ class WhatIfView extends View {
     const { store } = this;
     const c = store.choice.value;
     if (c.edits.length === 0) return { id: run.id };
-    const base = store.ask(`base ${run.model.id} ${c.text}`, () => store.engine.run({ model: run.model.id, text: c.text, edits: [] })).value;
+    const base = store.ask(`base ${run.model.id} ${c.text}`, () =>
+      store.engine.run({ model: run.model.id, text: c.text, edits: [] }),
+    ).value;
     return base.state === "ready" ? base.value : undefined;
   }
 
   #effect(run: RunView): TemplateResult {
     const { store } = this;
-    if (!run.hasLogits) return html`<p class="soft">This model gives no next token; the maps of later layers show what changed.</p>`;
+    if (!run.hasLogits)
+      return html`<p class="soft">This model gives no next token; the maps of later layers show what changed.</p>`;
     const base = this.#base(run);
     if (!base) return html`<p class="soft">…</p>`;
-    const change = store.ask(`change ${base.id} ${run.id}`, () => store.engine.compareNext({ run: base.id, with: run.id })).value;
+    const change = store.ask(`change ${base.id} ${run.id}`, () =>
+      store.engine.compareNext({ run: base.id, with: run.id }),
+    ).value;
     if (change.state === "failed") return failure(change.message);
     if (change.state !== "ready") return html`<p class="soft">…</p>`;
     const v: NextChange = change.value;
@@ -152,7 +202,10 @@ class WhatIfView extends View {
       const weight = Number((e.target as HTMLInputElement).value);
       const at = { kind: k.kind, layer: layerOf(store, k), head };
       const had = c.edits.find((x) => x.paint && x.layer === at.layer && x.head === head);
-      const paint = [...(had?.paint ?? []).filter(([q, key]) => q !== c.query || key !== c.key), [c.query, c.key, weight] as [number, number, number]];
+      const paint = [
+        ...(had?.paint ?? []).filter(([q, key]) => q !== c.query || key !== c.key),
+        [c.query, c.key, weight] as [number, number, number],
+      ];
       store.change({ edits: [...c.edits.filter((x) => x !== had), { ...at, paint }] }, "push");
     };
     return html`<section class="block"><h3 class="small-head">Paint a weight of layer ${layerOf(store, k)}, head ${head}</h3>
@@ -182,17 +235,23 @@ class WhatIfView extends View {
       const top = [...results].sort((a, b) => b.kl - a.kl)[0];
       if (top) this.store.spoken.value = `Sweep done. Most changes without layer ${top.layer} head ${top.head}.`;
     } catch (error) {
-      if ((error as Error).name !== "AbortError") this.trouble = `The sweep stopped: ${words(error)} Nothing else is lost; start it again.`;
+      if ((error as Error).name !== "AbortError")
+        this.trouble = `The sweep stopped: ${words(error)} Nothing else is lost; start it again.`;
     } finally {
       this.progress = undefined;
     }
   }
 
   #sweepGrid(results: SweepResult[], k: KindView): TemplateResult {
-    const of = (r: SweepResult): number => (this.measure === "kl" ? r.kl : this.measure === "loss" ? r.loss : -r.target);
+    const of = (r: SweepResult): number =>
+      this.measure === "kl" ? r.kl : this.measure === "loss" ? r.loss : -r.target;
     const most = Math.max(1e-9, ...results.map((r) => Math.abs(of(r))));
     const ramp = rampOf(this.store.choice.value.scale, this.store.mode.value);
-    const names = { kl: "KL of the next token, nats", loss: "loss rises by, nats a token", target: "logit of the likeliest token falls by" } as const;
+    const names = {
+      kl: "KL of the next token, nats",
+      loss: "loss rises by, nats a token",
+      target: "logit of the likeliest token falls by",
+    } as const;
     return html`<label>measured by <select id="sweep-measure" @change=${(e: Event) => { this.measure = (e.target as HTMLSelectElement).value as "kl"; }}>${Object.entries(names).map(([id, name]) => html`<option value=${id} ?selected=${id === this.measure}>${name}</option>`)}</select></label>
       <table class="score-grid"><caption>${names[this.measure]}</caption>
       <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(k.heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>

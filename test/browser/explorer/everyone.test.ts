@@ -12,7 +12,9 @@ async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   return page.evaluate(async () => {
     const result = await (globalThis as any).axe.run(document, { resultTypes: ["violations"] }); // biome-ignore lint/suspicious/noExplicitAny: axe brings no types here
-    return result.violations.flatMap((v: { id: string; nodes: { html: string; failureSummary: string }[] }) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} — ${n.failureSummary}`));
+    return result.violations.flatMap((v: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
+      v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} — ${n.failureSummary}`),
+    );
   });
 }
 
@@ -43,7 +45,9 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     await page.keyboard.press("ArrowLeft");
     const at = await choice(page);
     expect(at["query"]).toBeGreaterThan(0);
-    await eventually(() => page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(/^layer 0 head 0, “.+” (looks at|may not look at) “.+”(, [\d.e>-]+, rank \d+ of \d+)?$/);
+    await eventually(() => page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(
+      /^layer 0 head 0, “.+” (looks at|may not look at) “.+”(, [\d.e>-]+, rank \d+ of \d+)?$/,
+    );
     await page.keyboard.press("]");
     await page.keyboard.press(".");
     await page.keyboard.press(".");

@@ -40,7 +40,10 @@ export function explorer(models: string[] = []): Explorer {
   beforeAll(async () => {
     if (cannot) return;
     server = await serveExplorer({ app, models });
-    browser = await chromium.launch({ executablePath: browserPath!, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+    browser = await chromium.launch({
+      executablePath: browserPath!,
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    });
   });
   afterAll(async () => {
     await browser?.close();
@@ -58,7 +61,11 @@ export function explorer(models: string[] = []): Explorer {
         await goTo(shared, `v=1&${asked}`);
         return shared;
       }
-      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+      const context = await browser.newContext({
+        viewport: { width: 1280, height: 900 },
+        reducedMotion: "reduce",
+        ...options,
+      });
       const page = await context.newPage();
       page.setDefaultTimeout(patience);
       watch(page, server.port, complaints);
@@ -95,7 +102,8 @@ export function watch(page: Page, port: number, complaints: string[]): void {
   page.on("pageerror", (e) => complaints.push(`error: ${e.message}`));
   page.on("request", (r) => {
     const { origin, protocol } = new URL(r.url());
-    if (origin !== `http://127.0.0.1:${port}` && protocol !== "blob:" && protocol !== "data:") complaints.push(`asked ${r.url()}`);
+    if (origin !== `http://127.0.0.1:${port}` && protocol !== "blob:" && protocol !== "data:")
+      complaints.push(`asked ${r.url()}`);
   });
 }
 
@@ -114,7 +122,13 @@ export async function engine<T>(page: Page, method: string, asked: object): Prom
       const { store } = (globalThis as unknown as { qkv: { store: any } }).qkv; // biome-ignore lint/suspicious/noExplicitAny: the page's own state
       const run = store.shown.peek();
       const result = await store.engine[name as string]({ run: run.id, kind: run.kinds[0].kind, ...(given as object) });
-      return JSON.parse(JSON.stringify(result, (_, x) => (ArrayBuffer.isView(x) ? Array.from(x as Float32Array, (y) => (Number.isNaN(y) ? null : y === -Infinity ? "-inf" : y)) : x)));
+      return JSON.parse(
+        JSON.stringify(result, (_, x) =>
+          ArrayBuffer.isView(x)
+            ? Array.from(x as Float32Array, (y) => (Number.isNaN(y) ? null : y === -Infinity ? "-inf" : y))
+            : x,
+        ),
+      );
     },
     [method, asked] as const,
   ) as Promise<T>;

@@ -24,11 +24,21 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await one.waitForSelector("canvas.picture");
     await one.mouse.move(0, 0);
     const link = one.url();
-    const two = await (await e.browser().newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" })).newPage();
+    const two = await (
+      await e.browser().newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" })
+    ).newPage();
     await two.goto(link);
     await ready(two);
     await two.waitForSelector("canvas.picture");
-    const pixels = (page: Page): Promise<string> => page.evaluate(() => new Promise<string>((ok) => requestAnimationFrame(() => requestAnimationFrame(() => ok(document.querySelector<HTMLCanvasElement>("canvas.picture")!.toDataURL())))));
+    const pixels = (page: Page): Promise<string> =>
+      page.evaluate(
+        () =>
+          new Promise<string>((ok) =>
+            requestAnimationFrame(() =>
+              requestAnimationFrame(() => ok(document.querySelector<HTMLCanvasElement>("canvas.picture")!.toDataURL())),
+            ),
+          ),
+      );
     await eventually(() => pixels(two)).toBe(await pixels(one));
     await one.close();
     await two.context().close();
@@ -56,12 +66,18 @@ describe.skipIf(cannot)("taking the picture along", () => {
     const svg = made["svg"]!.toString();
     expect(svg).not.toMatch(/<img|<script/);
     expect(svg).not.toContain("\u202e");
-    expect(await page.evaluate((s) => new DOMParser().parseFromString(s, "image/svg+xml").querySelector("parsererror") === null, svg)).toBe(true);
+    expect(
+      await page.evaluate(
+        (s) => new DOMParser().parseFromString(s, "image/svg+xml").querySelector("parsererror") === null,
+        svg,
+      ),
+    ).toBe(true);
     const json = JSON.parse(made["json"]!.toString()) as { heads: number[][][]; queries: string[] };
     const trace = readTrace(new Uint8Array(made["trace"]!));
     const weights = trace.weights({ layer: 1, head: 3 }).data;
     const L = json.queries.length;
-    for (let i = 0; i < L; i++) for (let j = 0; j <= i; j++) expect(json.heads[3]![i]![j]).toBeCloseTo(weights[i * L + j]!, 6);
+    for (let i = 0; i < L; i++)
+      for (let j = 0; j <= i; j++) expect(json.heads[3]![i]![j]).toBeCloseTo(weights[i * L + j]!, 6);
     await page.close();
   });
 
@@ -75,11 +91,16 @@ describe.skipIf(cannot)("taking the picture along", () => {
     const context = await e.browser().newContext({ offline: true });
     const alone = await context.newPage();
     const complaints: string[] = [];
-    alone.on("request", (r) => !r.url().startsWith("file:") && !r.url().startsWith("data:") && complaints.push(r.url()));
+    alone.on(
+      "request",
+      (r) => !r.url().startsWith("file:") && !r.url().startsWith("data:") && complaints.push(r.url()),
+    );
     alone.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
     alone.on("dialog", (d) => complaints.push(d.message()));
     await alone.goto(pathToFileURL(path).href);
-    await alone.waitForFunction(() => document.querySelector("attention-view")?.shadowRoot?.querySelector("canvas") !== null);
+    await alone.waitForFunction(
+      () => document.querySelector("attention-view")?.shadowRoot?.querySelector("canvas") !== null,
+    );
     await alone.locator("attention-view canvas").focus();
     await alone.keyboard.press("ArrowDown");
     expect(await alone.locator("attention-view .read").textContent()).toMatch(/looks at/);
@@ -96,16 +117,28 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await plain.goto(`http://127.0.0.1:${e.server().port}/icon.svg`);
     const got = await plain.evaluate(async (file) => {
       await import(`${location.origin}/attention-view.js` as string);
-      const body = document.documentElement.appendChild(document.createElementNS("http://www.w3.org/1999/xhtml", "body"));
-      const make = (): any => { const x = document.createElementNS("http://www.w3.org/1999/xhtml", "attention-view"); body.appendChild(x); return x; }; // biome-ignore lint/suspicious/noExplicitAny: the element's own properties
+      const body = document.documentElement.appendChild(
+        document.createElementNS("http://www.w3.org/1999/xhtml", "body"),
+      );
+      const make = (): any => {
+        const x = document.createElementNS("http://www.w3.org/1999/xhtml", "attention-view");
+        body.appendChild(x);
+        return x;
+      }; // biome-ignore lint/suspicious/noExplicitAny: the element's own properties
       const [a, b] = [make(), make()];
-      const ready = Promise.all([a, b].map((x) => new Promise<any>((ok) => x.addEventListener("attention-ready", (ev: CustomEvent) => ok(ev.detail))))); // biome-ignore lint/suspicious/noExplicitAny: event detail
+      const ready = Promise.all(
+        [a, b].map(
+          (x) => new Promise<any>((ok) => x.addEventListener("attention-ready", (ev: CustomEvent) => ok(ev.detail))),
+        ),
+      ); // biome-ignore lint/suspicious/noExplicitAny: event detail
       const url = URL.createObjectURL(new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
       a.setAttribute("src", url);
       a.setAttribute("layer", "2");
       b.src = url;
       const [detail] = await ready;
-      const selected = new Promise<any>((ok) => b.addEventListener("attention-select", (ev: CustomEvent) => ok(ev.detail))); // biome-ignore lint/suspicious/noExplicitAny: event detail
+      const selected = new Promise<any>((ok) =>
+        b.addEventListener("attention-select", (ev: CustomEvent) => ok(ev.detail)),
+      ); // biome-ignore lint/suspicious/noExplicitAny: event detail
       await b.updateComplete;
       b.shadowRoot.querySelector("canvas").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
       const choice = await selected;

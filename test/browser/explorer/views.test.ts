@@ -18,9 +18,18 @@ describe.skipIf(cannot)("the explorer's views", () => {
 
   test("the number said for a cell is the trace's number, in every view that says one", async () => {
     const page = await e.open("layer=1&head=2&q=7&k=3");
-    const pair = await engine<{ weight: number; dot: number; score: number; q: number[]; k: number[] }>(page, "pair", { layer: 1, head: 2, query: 7, key: 3 });
+    const pair = await engine<{ weight: number; dot: number; score: number; q: number[]; k: number[] }>(page, "pair", {
+      layer: 1,
+      head: 2,
+      query: 7,
+      key: 3,
+    });
     for (const view of ["text", "lines", "map", "heads", "neuron"]) {
-      await page.getByRole("tab", { name: { text: "Text", lines: "Lines", map: "Map", heads: "All heads", neuron: "q · k" }[view]! }).click();
+      await page
+        .getByRole("tab", {
+          name: { text: "Text", lines: "Lines", map: "Map", heads: "All heads", neuron: "q · k" }[view]!,
+        })
+        .click();
       await eventually(() => page.getByTestId("weight").textContent()).toBe(shown(pair.weight));
     }
     const sum = pair.q.reduce((s, q, d) => s + q * pair.k[d]!, 0);
@@ -44,7 +53,11 @@ describe.skipIf(cannot)("the explorer's views", () => {
     const page = await e.open();
     for (const view of views) {
       await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view); // biome-ignore lint/suspicious/noExplicitAny: the page's own state
-      await page.waitForFunction(() => document.querySelector("#stage .waiting") === null && (document.querySelector("#stage")?.textContent?.trim().length ?? 0) > 20);
+      await page.waitForFunction(
+        () =>
+          document.querySelector("#stage .waiting") === null &&
+          (document.querySelector("#stage")?.textContent?.trim().length ?? 0) > 20,
+      );
       expect(await page.locator("#stage .failure").count(), view).toBe(0);
     }
     await page.close();
@@ -55,7 +68,9 @@ describe.skipIf(cannot)("the explorer's views", () => {
     const canvas = page.locator("canvas.picture");
     await canvas.waitFor();
     const at = await page.evaluate(() => {
-      const view = document.querySelector("qkv-map-view") as unknown as { picture: { scene: { map: { x: number; y: number; zoom: number } } } };
+      const view = document.querySelector("qkv-map-view") as unknown as {
+        picture: { scene: { map: { x: number; y: number; zoom: number } } };
+      };
       return view.picture.scene.map;
     });
     await canvas.hover({ position: { x: at.x + 2.5 * at.zoom, y: at.y + 5.5 * at.zoom } });
@@ -98,7 +113,9 @@ describe.skipIf(cannot)("the explorer's views", () => {
   });
 
   test("A against A differs by exactly nothing", async () => {
-    const page = await e.open("view=compare&layer=1&head=3&x=%7B%22with%22%3A%22head%22%2C%22layerB%22%3A%221%22%2C%22headB%22%3A%223%22%7D");
+    const page = await e.open(
+      "view=compare&layer=1&head=3&x=%7B%22with%22%3A%22head%22%2C%22layerB%22%3A%221%22%2C%22headB%22%3A%223%22%7D",
+    );
     await eventually(() => page.getByTestId("difference").textContent()).toBe("They are exactly equal.");
     await page.close();
   });
@@ -116,13 +133,17 @@ describe.skipIf(cannot)("the explorer's views", () => {
     const page = await e.open();
     const filter = { hideSpecial: false, hideFirst: false, renormalise: false, words: true };
     const sums = async (f: object): Promise<number[]> => {
-      const maps = await engine<{ values: (number | null)[]; rows: unknown[]; columns: unknown[] }>(page, "layerMaps", { layer: 1, filter: f });
+      const maps = await engine<{ values: (number | null)[]; rows: unknown[]; columns: unknown[] }>(page, "layerMaps", {
+        layer: 1,
+        filter: f,
+      });
       const C = maps.columns.length;
       return maps.rows.map((_, i) => maps.values.slice(i * C, (i + 1) * C).reduce<number>((s, w) => s + (w ?? 0), 0));
     };
     for (const s of await sums(filter)) expect(s).toBeCloseTo(1, 4);
     expect(Math.min(...(await sums({ ...filter, hideFirst: true })))).toBeLessThan(0.99);
-    for (const s of (await sums({ ...filter, hideFirst: true, renormalise: true })).slice(1)) expect(s).toBeCloseTo(1, 4);
+    for (const s of (await sums({ ...filter, hideFirst: true, renormalise: true })).slice(1))
+      expect(s).toBeCloseTo(1, 4);
     await page.close();
   });
 
