@@ -21,3 +21,4 @@ export { type StreamingOptions, type StreamingRotary, streaming } from "./stream
 export { type StridedOptions, strided } from "./strided.js"; // near keys and every l-th, Sparse Transformer
 export { type TopKBlocksOptions, topKBlocks } from "./top-k-blocks.js"; // the blocks that matter, MoBA
 export { type CompareOptions, type Comparison, compare, comparing, type Measurement } from "./compare.js"; // which of them pays, measured
+export { picture } from "./picture.js"; // a mechanism's mask as lines of ■ and ·
