@@ -61,7 +61,16 @@ export function asker(q: Numbers, k: Numbers, options: CandidateOptions) {
     ] === 1;
   const pad = (b: number, j: number) => !options.keyPadding || options.keyPadding.data[b * Lk + j] === 1;
   const causal = (i: number, j: number) => !options.causal || j <= i + Lk - Lq;
-  return { B, H, Lq, Lk, options, mask, pad, causal };
+  const one: Pair = { b: 0, h: 0, i: 0, j: 0, B, H, Lq, Lk, options, mask, pad, causal };
+  /** The same object each time: asked and forgotten. */
+  const pair = (b: number, h: number, i: number, j: number): Pair => {
+    one.b = b;
+    one.h = h;
+    one.i = i;
+    one.j = j;
+    return one;
+  };
+  return { pair };
 }
 
 const usual = (p: Pair) => p.causal(p.i, p.j) && p.mask(p.b, p.h, p.i, p.j) && p.pad(p.b, p.j);
@@ -123,7 +132,7 @@ function rowByRow(
       for (let i = 0; i < Lq; i++) {
         const row: { j: number; s: number; seen: boolean }[] = [];
         for (let j = 0; j < Lk; j++) {
-          const pair = { ...ask, b, h, i, j };
+          const pair = ask.pair(b, h, i, j);
           let s = 0;
           for (let d = 0; d < D; d++)
             s = round(s + round(q.data[((b * H + h) * Lq + i) * D + d]! * k.data[((b * Hk + kh) * Lk + j) * D + d]!));
@@ -155,7 +164,7 @@ function rowByRow(
         const total = hide.how === "renormalise" ? kept.reduce((a, x) => a + x, 0) : sum;
         row.forEach(({ j }, n) => {
           let w = round(kept[n]! / total);
-          if (quirks.weight) w = quirks.weight(w, { ...ask, b, h, i, j });
+          if (quirks.weight) w = quirks.weight(w, ask.pair(b, h, i, j));
           for (let d = 0; d < Dv; d++)
             out[base + d] = round(out[base + d]! + round(w * v.data[((b * Hk + kh) * Lk + j) * Dv + d]!));
         });
@@ -201,14 +210,14 @@ export const wholeMaps: Style =
           for (let i = 0; i < Lq; i++) for (let j = 0; j < Lk; j++, n++) m[n] = f(b, h, i, j, n);
       return m;
     };
-    const keep = map((b, h, i, j) => ((quirks.visible ?? usual)({ ...ask, b, h, i, j }) ? 1 : 0));
+    const keep = map((b, h, i, j) => ((quirks.visible ?? usual)(ask.pair(b, h, i, j)) ? 1 : 0));
     let scores = map((b, h, i, j) => {
       const a = q.data.subarray(((b * H + h) * Lq + i) * D);
       const c = k.data.subarray(((b * Hk + kv(h)) * Lk + j) * D);
       let s = 0;
       for (let d = 0; d < D; d++) s += a[d]! * c[d]!;
       s *= scale;
-      return quirks.score ? quirks.score(s, { ...ask, b, h, i, j }, D) : s;
+      return quirks.score ? quirks.score(s, ask.pair(b, h, i, j), D) : s;
     });
     if (hide.how === "multiply") scores = scores.map((s, n) => s * keep[n]!);
     if (hide.how === "fill") scores = scores.map((s, n) => (keep[n] ? s : hide.value));
@@ -241,7 +250,7 @@ export const wholeMaps: Style =
             let sum = 0;
             for (let j = 0; j < Lk; j++) {
               const at = ((b * H + h) * Lq + i) * Lk + j;
-              const w = quirks.weight ? quirks.weight(weights[at]!, { ...ask, b, h, i, j }) : weights[at]!;
+              const w = quirks.weight ? quirks.weight(weights[at]!, ask.pair(b, h, i, j)) : weights[at]!;
               if (w !== 0 || quirks.dense) sum += w * v.data[((b * Hk + kv(h)) * Lk + j) * Dv + d]!;
             }
             out[n++] = sum;
@@ -268,10 +277,10 @@ export const flattened: Style =
       const kn = b * Hk + (quirks.keyHead ? quirks.keyHead(h, H, Hk) : Math.floor((h * Hk) / H));
       const [keys, values] = [ks(kn), vs(kn)];
       qs(n).forEach((query, i) => {
-        const seen = keys.map((_, j) => (quirks.visible ?? usual)({ ...ask, b, h, i, j }));
+        const seen = keys.map((_, j) => (quirks.visible ?? usual)(ask.pair(b, h, i, j)));
         const scores = keys.map((key, j) => {
           const s = query.reduce((a, x, d) => a + x * key[d]!, 0) * scale;
-          const t = quirks.score ? quirks.score(s, { ...ask, b, h, i, j }, D) : s;
+          const t = quirks.score ? quirks.score(s, ask.pair(b, h, i, j), D) : s;
           if (seen[j]) return t;
           if (hide.how === "multiply") return t * 0;
           if (hide.how === "fill") return hide.value;
@@ -286,7 +295,7 @@ export const flattened: Style =
           if (top === Number.NEGATIVE_INFINITY)
             return quirks.empty === "NaN" ? Number.NaN : quirks.empty === "mean" ? 1 / Lk : 0;
           const y = hide.how === "after" && !seen[j] ? 0 : x / sum;
-          return quirks.weight ? quirks.weight(y, { ...ask, b, h, i, j }) : y;
+          return quirks.weight ? quirks.weight(y, ask.pair(b, h, i, j)) : y;
         });
         for (let d = 0; d < Dv; d++)
           out.push(w.reduce((a, x, j) => a + (x === 0 && !quirks.dense ? 0 : x * values[j]![d]!), 0));
@@ -316,7 +325,7 @@ export const online: Style =
           const kh = quirks.keyHead ? quirks.keyHead(h, H, Hk) : Math.floor((h * Hk) / H);
           for (let tile = 0; tile < Lk; tile += 2)
             for (let j = tile; j < Math.min(Lk, tile + 2); j++) {
-              const pair = { ...ask, b, h, i, j };
+              const pair = ask.pair(b, h, i, j);
               const seen = (quirks.visible ?? usual)(pair);
               if (!seen && hide.how === "absent") continue;
               let s = 0;

@@ -1,7 +1,8 @@
 /** @file The candidate does not come back. */
 import { base } from "../probe/base.js";
 import { callText } from "../probe/evidence.js";
-import { pathNames, pathVerdict } from "../probe/masking.js";
+import { pathNames, pathProblem } from "../probe/masking.js";
+import { shapeOf } from "../probe/problem.js";
 import { rule } from "../rule.js";
 
 export const hangs = rule({
@@ -17,7 +18,9 @@ export const hangs = rule({
   explains: ["throws", "wrong-output"],
   probe: async (lab) => {
     await base(lab);
-    for (const path of pathNames) await pathVerdict(lab, path);
+    // Every option that is expected, once, whatever else is wrong.
+    for (const path of pathNames)
+      await lab.ask(pathProblem(path, lab.fit(shapeOf({ B: 2, H: 2, Lk: 3, D: 5 })), lab.seed));
     const first = lab.stuck[0];
     if (!first) return "clear";
     return {
