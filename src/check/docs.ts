@@ -11,7 +11,7 @@ export const pageOf = (r: Rule): string => `${r.id.toLowerCase()}.md`;
 /** Markdown: what it is, why it matters, a wrong and a right snippet, both maps, the fix, where it is written. */
 export function rulePage(r: Rule): string {
   const maps = mapsOf(r);
-  const code = (text: string) => ["```ts", text, "```"].join("\n");
+  const code = (text: string) => ["```ts no-run", text, "```"].join("\n");
   return [
     `# ${r.id}`,
     `**${r.says}** ${r.why}`,
