@@ -28,7 +28,14 @@ mkdirSync(join(root, "build"), { recursive: true });
 step(
   "tests",
   process.execPath,
-  [bin("vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", "--outputFile.json=build/test-report.json", ...selected],
+  [
+    bin("vitest/vitest.mjs"),
+    "run",
+    "--reporter=default",
+    "--reporter=json",
+    "--outputFile.json=build/test-report.json",
+    ...selected,
+  ],
   browser ? { QKV_BROWSER: browser } : {},
 );
 if (!browser) {

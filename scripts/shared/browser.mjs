@@ -30,7 +30,8 @@ export function ensureBrowser() {
   if (!bareDebian) return undefined;
   console.log("No browser found: installing the Debian package chromium (once) …");
   const apt = (...args) =>
-    spawnSync("apt-get", args, { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } }).status === 0;
+    spawnSync("apt-get", args, { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
+      .status === 0;
   apt("update");
   apt("install", "-y", "--no-install-recommends", "chromium");
   return findBrowser();

@@ -24,7 +24,10 @@ const commands: Record<string, { says: string; load: () => Promise<{ command(): 
   },
   bench: { says: "how fast the kernels are here, and where a model's time goes", load: () => import("./bench.js") },
   onnx: { says: "find the attention of an ONNX file; write a copy that gives it", load: () => import("./onnx.js") },
-  compare: { says: "which efficient attention pays, from what length on, at what error", load: () => import("./compare.js") },
+  compare: {
+    says: "which efficient attention pays, from what length on, at what error",
+    load: () => import("./compare.js"),
+  },
 };
 
 await runProgram({ version, commands });

@@ -197,6 +197,8 @@ export interface Kernel extends Operations {
   pack(weight: Tensor, format?: WeightFormat): PackedWeight;
   /** The weight a packed one stands for, [N, K] (rounded as its format rounds). */
   unpack(weight: PackedWeight): Tensor;
+  /** Rows of a packed weight, [ids.length, K]: a word table that is an output layer too need not be held twice. */
+  unpackRows(weight: PackedWeight, ids: Int32Array): Tensor;
   /** Bytes of kernel memory in use by tensors and weights; 0 where a kernel has no memory of its own. */
   readonly bytesInUse: number;
 

@@ -47,7 +47,7 @@ export class Embedding extends Module {
         expected: `0 … ${this.count - 1}, the rows of this table`,
       });
     }
-    return ops().reshape(ops().gather(this.weight.tensor, flat), [...shapeOf(ids, flat.length), this.width]);
+    return ops().reshape(this.weight.rows(flat), [...shapeOf(ids, flat.length), this.width]);
   }
 }
 

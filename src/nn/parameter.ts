@@ -10,7 +10,7 @@
  * very numbers that the next forward reads.
  */
 import { type Random, random } from "../attention/efficient/random.js";
-import { kernelInForce } from "../kernels/current.js";
+import { kernelInForce, ops } from "../kernels/current.js";
 import type { Kernel, PackedWeight, WeightFormat } from "../kernels/kernel.js";
 import { ShapeError, show, sizeOf, Tensor, tensor } from "../tensor/index.js";
 import type { Initialiser } from "./initialise.js";
@@ -38,6 +38,11 @@ export class Parameter {
     if (!packed) return this.tensor;
     const kernel = kernelInForce();
     return packed.by === kernel ? packed.weight : packed.by.unpack(packed.weight);
+  }
+
+  /** Rows of a table [V, N] → [ids.length, N]; of a packed one only these rows are unpacked. */
+  rows(ids: Int32Array): Tensor {
+    return this.#packed ? this.#packed.by.unpackRows(this.#packed.weight, ids) : ops().gather(this.tensor, ids);
   }
 
   /** The numbers, to read or to change in place. A packed form is given up for them. */

@@ -30,7 +30,12 @@ export function visibleWeights(record: AttentionRecord, part: Part & { head: num
 }
 
 /** Whether the intervals of all rows miss these columns: nothing need be computed. */
-function unseen({ rule, queries }: QkCall, batch: number, rows: readonly [number, number], columns: readonly [number, number]): boolean {
+function unseen(
+  { rule, queries }: QkCall,
+  batch: number,
+  rows: readonly [number, number],
+  columns: readonly [number, number],
+): boolean {
   for (let i = rows[0]; i < rows[1]; i++) {
     const r = rule.perBatch ? batch * queries + i : i;
     if (rule.first[r]! < columns[1] && rule.end[r]! > columns[0]) return false;

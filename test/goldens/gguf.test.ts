@@ -1,6 +1,7 @@
 /** Every quantised form of a GGUF file, bit for bit as gguf-py reads it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gguf } from "@huggingface/gguf";
 import { describe, expect, test } from "vitest";
 import { loadModel, readWeights } from "../../src/models/index.js";
 import { readSafetensors } from "../../src/tensor/index.js";
@@ -38,3 +39,16 @@ for (const { id, folder, about } of goldenSets("gguf").filter((c) => c.about.kin
     }
   });
 }
+
+test("metadata and tensors are what @huggingface/gguf reads", async () => {
+  for (const { folder } of goldenSets("gguf").filter((c) => c.about.kind === "gguf-model")) {
+    const own = await readWeights(join(folder, "model.gguf"));
+    const { metadata, tensorInfos } = await gguf(join(folder, "model.gguf"), { allowLocalFile: true });
+    for (const [key, value] of Object.entries(metadata)) {
+      if (["version", "tensor_count", "kv_count"].includes(key)) continue; // of the file, not in its metadata
+      expect(own.metadata[key], key).toEqual(typeof value === "bigint" ? Number(value) : value);
+    }
+    expect([...own.names]).toEqual(tensorInfos.map((t) => t.name));
+    for (const t of tensorInfos) expect(own.info(t.name).shape).toEqual(t.shape.map(Number).reverse());
+  }
+});

@@ -69,7 +69,7 @@ export interface Comparison {
     repeats: number;
   };
   rows: Measurement[];
-  /** From which measured length on a mechanism was faster than exact attention at every longer one measured; undefined: at none. */
+  /** From which measured length on a mechanism's best run was faster than exact attention's, at every longer one measured; undefined: at none. */
   crossover: { mechanism: string; length: number | undefined; slowerAt: number | undefined }[];
 }
 
@@ -201,14 +201,18 @@ function relative(a: Tensor, b: Tensor): number {
   return Math.sqrt(apart / size);
 }
 
-function crossover(mechanism: string, rows: readonly Measurement[]) {
+/**
+ * Best run against best run: whatever else the machine does makes runs slower, never faster, so the best is the steadiest.
+ * @internal
+ */
+export function crossover(mechanism: string, rows: readonly Pick<Measurement, "mechanism" | "length" | "low">[]) {
   const own = rows.filter((r) => r.mechanism === mechanism);
-  const exact = new Map(rows.filter((r) => r.mechanism === "exact").map((r) => [r.length, r.milliseconds]));
+  const exact = new Map(rows.filter((r) => r.mechanism === "exact").map((r) => [r.length, r.low]));
   let length: number | undefined;
   let slowerAt: number | undefined;
   for (const row of own.toReversed()) {
     const against = exact.get(row.length);
-    if (against === undefined || row.milliseconds >= against) {
+    if (against === undefined || row.low >= against) {
       slowerAt = row.length;
       break;
     }

@@ -66,7 +66,8 @@ function table(said: Comparison): string[] {
 
 function crossovers({ crossover }: Comparison): string[] {
   return crossover.map(({ mechanism, length, slowerAt }) => {
-    if (length === undefined) return `${mechanism}: not faster than exact attention at the longest length measured`;
+    if (length === undefined)
+      return `${mechanism}: not faster than exact attention at the longest length measured (best runs)`;
     if (slowerAt === undefined)
       return `${mechanism}: faster than exact attention at every length measured, from ${length} on`;
     return `${mechanism}: faster than exact attention from ${length} on (slower at ${slowerAt})`;

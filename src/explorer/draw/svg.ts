@@ -1,15 +1,15 @@
 /** @file A scene as SVG text. The same scene and look give the same bytes; tokens are escaped and cannot become markup. */
 import type { Scene } from "../scene/scene.js";
-import { shortWeight } from "../scene/tokens.js";
+import { shortWeight, visible } from "../scene/tokens.js";
 import { ranks, type Look } from "./canvas.js";
 import { colourAt, headStyle, inkOn, position } from "./colour.js";
 
 const number = (x: number): string => `${Math.round(x * 100) / 100}`;
 
 export function escaped(text: string): string {
-  return text
+  return visible(text)
     .replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`)
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd"); // biome-ignore lint/suspicious/noControlCharactersInRegex: XML has no place for them
+    .replace(/[\ufffe\uffff]/g, "\ufffd"); // XML has no place for these two
 }
 
 const hex = ([r, g, b]: readonly [number, number, number]): string =>

@@ -106,8 +106,8 @@ class CompareView extends View {
       html`<qkv-plain-map .map=${{ rows: names(kv.rows), columns: names(kv.columns), values: m, says, height: 340, ...(cell && { cursor: { query: cell[0], key: cell[1] } }) }}></qkv-plain-map>`;
     return html`
       <p class="lead" data-testid="difference">${largest === 0 ? "They are exactly equal." : html`Largest difference <span class="figure">${weightText(largest)}</span>, mean ${weightText(total / Math.max(1, cells))}.`}${rows.length < k.queries || rows.length < kB.queries ? html` <span class="soft">${rows.length} tokens are the same in both and are compared.</span>` : nothing}</p>
-      <div class="two-up"><div><h3 class="small-head">A: ${label(run, { layer, head })}</h3>${show(A, k, "Map A.", here?.a)}</div><div><h3 class="small-head">B: ${label(other.value, b)}</h3>${show(B, kB, "Map B.", here?.b)}</div></div>
-      <h3 class="small-head">A − B: orange where A is larger, blue where B is</h3>
+      <div class="two-up"><div><h2 class="small-head">A: ${label(run, { layer, head })}</h2>${show(A, k, "Map A.", here?.a)}</div><div><h2 class="small-head">B: ${label(other.value, b)}</h2>${show(B, kB, "Map B.", here?.b)}</div></div>
+      <h2 class="small-head">A − B: orange where A is larger, blue where B is</h2>
       ${rows.length === 0 ? html`<p class="soft">The two texts have no token in common.</p>` : html`<qkv-plain-map .map=${{ rows: rows.map(([i]) => tokenLabel(k.rows[i]!)), columns: columns.map(([j]) => tokenLabel(k.columns[j]!)), values: diff, signed: true, says: "The signed difference.", cursor: this.at }} @hover-cell=${(e: CustomEvent) => { this.at = e.detail ?? undefined; }} @choose-cell=${(e: CustomEvent) => { this.at = e.detail; }}></qkv-plain-map>`}
       ${here ? html`<p>A ${weightText(A[here.a[0] * k.keys + here.a[1]]!)}, B ${weightText(B[here.b[0] * kB.keys + here.b[1]]!)}</p>` : nothing}`; // biome-ignore format: one template
   }

@@ -48,7 +48,7 @@ class Entry extends View {
       this.write((this.#typed ?? this.store.choice.value.text) + text);
     };
     return html`<span class="soft guess-lead">next</span>
-      ${run.next.slice(0, 8).map((g) => html`<button class="guess" ?disabled=${!run.model.runs} title="write it down" aria-label=${`next token “${visible(g.text)}”, probability ${percent(g.probability)}; write it down`} @click=${() => append(g.text)}><i .style=${`--share:${g.probability}`}></i><bdi>${visible(g.text) === " " ? "␣" : visible(g.text)}</bdi> <small>${percent(g.probability)}</small></button>`)}`;
+      ${run.next.slice(0, 8).map((g) => html`<button class="guess" ?disabled=${!run.model.runs} title="write it down" @click=${() => append(g.text)}><i .style=${`--share:${g.probability}`}></i><bdi>${visible(g.text) === " " ? "␣" : visible(g.text)}</bdi> <small>${percent(g.probability)}</small></button>`)}`;
   }
 
   #grow(area: HTMLTextAreaElement): void {

@@ -49,7 +49,7 @@ class FlowView extends View {
       </div>
       <p class="legend">What each token drew from each input through all layers, if attention and the residual stream were all there is (Abnar & Zuidema 2020).${fusion.endsWith("fair") ? " Columns are divided by the number of rows that can reach them, since early tokens are drawn from more often only because more rows see them." : ""} Rows sum to 1. It says where information may have come from, not what was used.</p>
       ${maps.state !== "ready" ? waiting(maps, "Multiplying the layers") : html`<qkv-plain-map .map=${{ rows: labels, columns: labels, values: maps.value.values, says: "Rollout: a row a token, a column an input.", cursor: { query, key: c.key } }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => chooseCell(store, e.detail.query, e.detail.key)}></qkv-plain-map>`}
-      <section class="block"><h3 class="small-head">Flow into <bdi class="query-word">${labels[query]}</bdi></h3>
+      <section class="block"><h2 class="small-head">Flow into <bdi class="query-word">${labels[query]}</bdi></h2>
         <p>${this.progress ? html`<progress max=${this.progress.total} value=${this.progress.done} aria-label="inputs done"></progress> <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="flow" @click=${() => this.#start(run.id, k.kind, query, residual)}>Compute the maximum flow</button>`} <span class="soft small">each weight a pipe of that width; the most that can pass from each input</span></p>
         ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
         ${this.flow && this.flow.run === run.id ? this.#shares(labels) : nothing}

@@ -14,7 +14,7 @@ export function guessBars(
     <thead><tr><th scope="col">token</th><th scope="col">${names[0]}</th>${after ? html`<th scope="col">${names[1]}</th>` : nothing}<th scope="col"><span class="sr">picture</span></th></tr></thead>
     <tbody>${rows.map(
       ({ b, a }) => html`<tr>
-      <th scope="row"><bdi class="mono">${visible(b.text)}</bdi></th><td>${percent(b.probability)}</td>${after ? html`<td>${a ? percent(a.probability) : ""}</td>` : nothing}
+      <th scope="row"><bdi class="mono">${visible(b.text).replace(/^ +$/, "␣")}</bdi></th><td>${percent(b.probability)}</td>${after ? html`<td>${a ? percent(a.probability) : ""}</td>` : nothing}
       <td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${b.probability};--b:${a?.probability ?? 0}`}><i></i>${after ? html`<b></b>` : nothing}</span></td></tr>`,
     )}</tbody>
   </table>`;

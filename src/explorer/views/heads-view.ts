@@ -44,11 +44,11 @@ class HeadsView extends View {
             const here = l === layer && h === head;
             const habit = types?.state === "ready" ? leading(types.value, l, h) : undefined;
             return html`<button class="thumb" aria-pressed=${here} tabindex=${here ? 0 : -1} data-row=${row} data-head=${h}
-              aria-label=${`layer ${l}, head ${h}${this.large ? `. ${describeHead(store, l, h)}` : ""}`} title=${`layer ${l}, head ${h}`}
+              aria-label=${this.large ? nothing : `layer ${l}, head ${h}`} title=${this.large ? describeHead(store, l, h) : `layer ${l}, head ${h}`}
               @click=${() => chooseHead(store, l, h)} @dblclick=${() => store.change({ view: "map" }, "push")}
               @keydown=${(e: KeyboardEvent) => this.#walk(e, row, h, k)}>
               <canvas width=${size} height=${size} data-at=${row * k.heads + h} aria-hidden="true"></canvas>
-              ${this.large ? html`<span class="thumb-name"><b>${l}.${h}</b> ${habit ? short[habit.id] : ""}</span>` : nothing}
+              ${this.large ? html`<span class="thumb-name"><span class="sr">layer and head </span><b>${l}.${h}</b> ${habit ? short[habit.id] : ""}</span>` : nothing}
             </button>`;
           })}`)}
       </div>

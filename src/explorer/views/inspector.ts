@@ -16,8 +16,8 @@ class Inspector extends View {
     if (!k || maps?.state === "loading") return html``; // the picture first
     return html`
       <section class="panel cell-panel" aria-label="The number">${maps?.state === "ready" || !maps ? this.#cell(k) : html`<p class="soft">…</p>`}</section>
-      <section class="panel" aria-label="The head"><h3>Layer ${layerOf(store, k)}, head ${headOf(store, k)}</h3>${this.#habits(k)}</section>
-      <section class="panel" aria-label="Checks"><h3>Checked</h3>${this.#badges(k)}</section>
+      <section class="panel" aria-label="The head"><h2>Layer ${layerOf(store, k)}, head ${headOf(store, k)}</h2>${this.#habits(k)}</section>
+      <section class="panel" aria-label="Checks"><h2>Checked</h2>${this.#badges(k)}</section>
       <section class="panel provenance" aria-label="Source">${this.#provenance(k)}</section>`;
   }
 
@@ -118,7 +118,7 @@ class Inspector extends View {
       `${k.layers.length} layers × ${k.heads} heads${k.keyHeads === k.heads ? "" : ` (${k.keyHeads} key heads)`}`,
       `${run.milliseconds.toFixed(0)} ms`,
     ];
-    return html`<h3>Where the numbers come from</h3><p class="soft small">${run.model.name}, computed by ${p.engine}${p.version ? ` ${p.version}` : ""}${p.kernel ? `, kernel “${p.kernel}”` : ""}. ${parts.join(", ")}.${run.edits.length > 0 ? ` ${run.edits.length} change${run.edits.length > 1 ? "s" : ""} by hand.` : ""}</p>
+    return html`<h2>Where the numbers come from</h2><p class="soft small">${run.model.name}, computed by ${p.engine}${p.version ? ` ${p.version}` : ""}${p.kernel ? `, kernel “${p.kernel}”` : ""}. ${parts.join(", ")}.${run.edits.length > 0 ? ` ${run.edits.length} change${run.edits.length > 1 ? "s" : ""} by hand.` : ""}</p>
       ${run.notes.map((n) => html`<p class="notice-line">${n}</p>`)}`;
   }
 }

@@ -33,7 +33,7 @@ class LensView extends View {
         <tbody>${[...lens.value].reverse().map(({ layer, rows }) => html`<tr><th scope="row">${name(layer)}</th>${rows.map((guesses, i) => {
           const g = pinned ? (guesses.find((x) => x.text === pinned) ?? { text: pinned, probability: 0 }) : guesses[0]!;
           const colour = colourAt(ramp, g.probability);
-          return html`<td><button class="lens-cell" aria-pressed=${i === at} .style=${`background:${css(colour)};color:${inkOn(colour)}`} title=${`${percent(g.probability)}`} @click=${() => store.change({ query: i })}><bdi>${pinned ? (g.probability === 0 ? "–" : percent(g.probability)) : visible(g.text)}</bdi></button></td>`;
+          return html`<td><button class="lens-cell" aria-pressed=${i === at} .style=${`background:${css(colour)};color:${inkOn(colour)}`} title=${`${percent(g.probability)}`} @click=${() => store.change({ query: i })}><bdi>${pinned ? (g.probability === 0 ? "–" : percent(g.probability)) : visible(g.text).replace(/^ +$/, "␣")}</bdi></button></td>`;
         })}</tr>`)}</tbody></table></div>
       <div class="tools"><label>follow <select id="pin" @change=${(e: Event) => store.change({ extra: { ...c.extra, pin: (e.target as HTMLSelectElement).value } })}><option value="">the likeliest of each layer</option>${final.slice(0, 12).map((g) => html`<option value=${g.text} ?selected=${g.text === pinned}>“${visible(g.text)}”</option>`)}</select></label></div>
       <table class="numbers"><caption>Rank of the final answer “${visible(final[0]!.text)}” after each layer</caption><thead><tr><th scope="col">rank</th><th scope="col">layer</th><th scope="col">probability</th></tr></thead>

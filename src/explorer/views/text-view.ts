@@ -86,11 +86,11 @@ class TextView extends View {
       ? [k.columns, maps.columns, k.rows, maps.rows]
       : [k.rows, maps.rows, k.columns, maps.columns];
     return html`
-      <h3 class="small-head">${reverse ? "Source" : "Target"}: choose a token</h3>
+      <h2 class="small-head">${reverse ? "Source" : "Target"}: choose a token</h2>
       <div class="passage" role="group" aria-label="tokens to choose" @pointerleave=${() => { this.store.focus.value = {}; }}>
         ${ownGroups.map((g, n) => this.#token(groupLabel(own, g), n, g[0], Number.NaN, n === asked, reverse, false, true))}
       </div>
-      <h3 class="small-head">${reverse ? "Target" : "Source"}: shaded by weight</h3>
+      <h2 class="small-head">${reverse ? "Target" : "Source"}: shaded by weight</h2>
       <div class="passage" role="group" aria-label="tokens shaded by weight">
         ${otherGroups.map((g, n) => this.#token(groupLabel(other, g), n, g[0], weights[n]!, false, reverse, false, true))}
       </div>`; // biome-ignore format: one template
@@ -116,11 +116,16 @@ class TextView extends View {
       if (reverse) chooseCell(this.store, query, token);
       else chooseCell(this.store, token, key);
     };
-    const spoken = Number.isNaN(weight) ? `${label}, may not be seen` : `${label}, ${weightText(weight)}`;
-    return html`${breaks ? html`<br />` : nothing}<button class="token ${starts ? "starts" : ""} ${asked ? (reverse ? "is-key" : "is-query") : ""} ${shade ? "" : "absent"}" data-n=${n} aria-pressed=${asked} aria-label=${spoken}
-        @pointerenter=${() => { this.store.focus.value = reverse ? { key: token } : { query: token }; }}
-        @click=${choose}
-        @focus=${() => { this.store.focus.value = reverse ? { key: token } : { query: token }; }}><bdi class="word" .style=${style}>${label}</bdi><span class="under">${Number.isNaN(weight) ? "" : shortWeight(weight)}</span></button>`; // biome-ignore format: no space inside a token
+    const focus = (): void => {
+      this.store.focus.value = reverse ? { key: token } : { query: token };
+    };
+    const kind = `token ${starts ? "starts" : ""} ${asked ? (reverse ? "is-key" : "is-query") : ""} ${shade ? "" : "absent"}`;
+    // No space may stand inside a token: the text would get gaps that it does not have.
+    return html`${breaks ? html`<br />` : nothing}<button class=${kind} data-n=${n} aria-pressed=${asked} @pointerenter=${focus} @focus=${focus} @click=${choose}
+      ><bdi class="word" .style=${style}>${label}</bdi
+      ><span class="sr">, ${Number.isNaN(weight) ? "may not be seen" : weightText(weight)}</span
+      ><span class="under" aria-hidden="true">${Number.isNaN(weight) ? "" : shortWeight(weight)}</span
+    ></button>`; // biome-ignore format: no space inside a token
   }
 }
 define("qkv-text-view", TextView);

@@ -90,7 +90,7 @@ class TimelineView extends View {
     return html`
       <p class="story" dir="auto"><span class="soft">${visible(from!.text)}</span>${steps.map((s, n) => html`<button class="story-token" aria-pressed=${n === at} title=${percent(s.probability)} @click=${() => { this.at = n; }}>${visible(s.token) || "·"}</button>`)}</p>
       ${steps.length > 0 ? html`<label class="knob">step <input id="scrub" type="range" min="0" max=${steps.length - 1} step="1" .value=${String(at)} @input=${(e: Event) => { this.at = Number((e.target as HTMLInputElement).value); }} /><output>${at + 1} of ${steps.length}</output></label>` : nothing}
-      ${step ? html`<div class="two-up"><div><h3 class="small-head">Chosen from</h3>${guessBars(step.top)}<p class="soft small">“${visible(step.token) || "a part of a character"}” had ${percent(step.probability)}.</p></div>${this.busy ? html`<p class="soft">The maps come when the text is complete.</p>` : this.#rows(text, at)}</div>` : nothing}
+      ${step ? html`<div class="two-up"><div><h2 class="small-head">Chosen from</h2>${guessBars(step.top)}<p class="soft small">“${visible(step.token) || "a part of a character"}” had ${percent(step.probability)}.</p></div>${this.busy ? html`<p class="soft">The maps come when the text is complete.</p>` : this.#rows(text, at)}</div>` : nothing}
       ${this.busy || steps.length === 0 ? nothing : html`<p><button @click=${() => this.store.change({ text, query: -1, key: -1 }, "push")}>Take it as the text</button></p>`}`; // biome-ignore format: one template
   }
 
@@ -115,7 +115,7 @@ class TimelineView extends View {
       values.set(maps.value.values.subarray((head * R + i) * C, (head * R + i) * C + rows), i * rows);
     const labels = k.rows.slice(0, rows).map(tokenLabel);
     const bytes = k.layers.length * k.keyHeads * k.headDim * 2 * 4 * rows;
-    return html`<div><h3 class="small-head">Layer ${layer}, head ${head}: ${rows} rows so far</h3>
+    return html`<div><h2 class="small-head">Layer ${layer}, head ${head}: ${rows} rows so far</h2>
       <qkv-plain-map .map=${{ rows: labels, columns: labels, values, says: `The map after step ${at + 1}; its last row chose the token.`, cursor: { query: rows - 1, key: -1 }, height: 380 }}></qkv-plain-map>
       <p class="soft small">Keys and values kept: ${(bytes / 1024).toFixed(0)} kB (${k.layers.length} layers × ${k.keyHeads} key heads × ${rows} tokens × 2 × ${k.headDim} numbers).</p></div>`;
   }

@@ -87,7 +87,7 @@ class WhatIfView extends View {
             )}
           </div>
           ${this.#controls(run, k)}
-          <h3 class="small-head">Changes in force</h3>
+          <h2 class="small-head">Changes in force</h2>
           ${
             c.edits.length === 0
               ? html`<p class="soft">None: this is the model as it was trained.</p>`
@@ -179,7 +179,7 @@ class WhatIfView extends View {
     if (change.state !== "ready") return html`<p class="soft">…</p>`;
     const v: NextChange = change.value;
     const edited = store.choice.value.edits.length > 0;
-    return html`<h3 class="small-head">The next token</h3>
+    return html`<h2 class="small-head">The next token</h2>
       ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, edited ? ["before", "after"] : ["probability", ""])}
       <dl class="facts">
         <div><dt>KL from the original</dt><dd data-testid="kl">${v.kl.toFixed(4)} nats</dd></div>
@@ -208,7 +208,7 @@ class WhatIfView extends View {
       ];
       store.change({ edits: [...c.edits.filter((x) => x !== had), { ...at, paint }] }, "push");
     };
-    return html`<section class="block"><h3 class="small-head">Paint a weight of layer ${layerOf(store, k)}, head ${head}</h3>
+    return html`<section class="block"><h2 class="small-head">Paint a weight of layer ${layerOf(store, k)}, head ${head}</h2>
       <p class="soft small">Choose a cell, then set its weight; the rest of its row shares what is left.</p>
       <qkv-plain-map .map=${{ rows: maps.value.rows.map((g) => groupLabel(k.rows, g)), columns: maps.value.columns.map((g) => groupLabel(k.columns, g)), values, says: "The head's map, to be painted.", cursor: { query: c.query, key: c.key }, height: 420 }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => store.change(e.detail)}></qkv-plain-map>
       ${Number.isNaN(cell) ? html`<p class="soft">${c.query >= 0 && c.key >= 0 ? "This pair may not attend." : "No cell chosen."}</p>` : html`<label class="knob"><span><bdi class="query-word">${tokenLabel(k.rows[c.query]!)}</bdi> → <bdi class="key-word">${tokenLabel(k.columns[c.key]!)}</bdi></span> <input id="paint" type="range" min="0" max="1" step="0.01" .value=${String(cell)} @change=${set} /><output>${cell.toFixed(4)}</output></label>`}
@@ -218,7 +218,7 @@ class WhatIfView extends View {
   #sweep(run: RunView, k: KindView): TemplateResult {
     if (!run.hasLogits) return html``;
     const busy = this.progress !== undefined;
-    return html`<section class="block"><h3 class="small-head">Which head matters for this text?</h3>
+    return html`<section class="block"><h2 class="small-head">Which head matters for this text?</h2>
       <p class="soft">Each head is silenced in turn, everything else left alone.</p>
       <p>${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
       ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}

@@ -70,6 +70,9 @@ export class ReferenceKernel implements Kernel {
   unpack(weight: PackedWeight): Tensor {
     return (weight as ReferenceWeight).values;
   }
+  unpackRows(weight: PackedWeight, ids: Int32Array): Tensor {
+    return this.gather(this.unpack(weight), ids);
+  }
 
   // Attention --------------------------------------------------------------------------------------------------------
   attention(call: AttentionCall): AttentionResult {

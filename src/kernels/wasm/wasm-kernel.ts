@@ -24,7 +24,7 @@ import type { Build } from "./load.js";
 import { KernelStorage } from "./memory.js";
 import { linear, matmul, type MatmulOptions } from "./products.js";
 import * as rows from "./rows.js";
-import { packWeight, unpackWeight, type WasmWeight } from "./weights.js";
+import { packWeight, unpackRows, unpackWeight, type WasmWeight } from "./weights.js";
 import { Workspace } from "./workspace.js";
 
 export class WasmKernel extends ReferenceKernel {
@@ -82,6 +82,9 @@ export class WasmKernel extends ReferenceKernel {
   }
   override pack(weight: Tensor, format: WeightFormat = "f32"): PackedWeight {
     return packWeight(this.workspace, (length) => this.own(length), weight, format);
+  }
+  override unpackRows(weight: PackedWeight, ids: Int32Array): Tensor {
+    return unpackRows(this.workspace, this.empty([ids.length, weight.columns]), weight as WasmWeight, ids);
   }
   override unpack(weight: PackedWeight): Tensor {
     return unpackWeight(this.workspace, this.empty([weight.rows, weight.columns]), weight as WasmWeight);

@@ -121,27 +121,35 @@ function shorten(
 
 /** The weight back as [N, K], rounded as its format rounds. */
 export function unpackWeight(w: Workspace, out: Tensor, weight: WasmWeight): Tensor {
+  return unpackRows(
+    w,
+    out,
+    weight,
+    Int32Array.from({ length: weight.rows }, (_, n) => n),
+  );
+}
+
+/** Rows of the weight, [ids.length, K]. Cost: the numbers asked for. */
+export function unpackRows(w: Workspace, out: Tensor, weight: WasmWeight, ids: Int32Array): Tensor {
   const { rows: N, columns: K, format, storage, scaleAddress } = weight;
   const { NR } = w;
   const buffer = w.memory.memory.buffer;
   const length = packedLength(w, K, N);
-  const short =
+  const values =
     format === "f32"
-      ? undefined
+      ? storage.array
       : format === "int8"
         ? new Int8Array(buffer, storage.address, length)
         : new Uint16Array(buffer, storage.address, length);
-  const values =
-    format === "bf16"
-      ? bfloat16ToFloat32(short!)
-      : format === "f16"
-        ? float16ToFloat32(short!)
-        : (short ?? storage.array);
+  const widen = format === "bf16" ? bfloat16ToFloat32 : format === "f16" ? float16ToFloat32 : undefined;
+  const row = widen ? new Uint16Array(K) : new Float32Array(K);
   const to = out.data;
-  for (let n = 0; n < N; n++) {
+  for (let r = 0; r < ids.length; r++) {
+    const n = ids[r]!;
     const panel = Math.floor(n / NR) * K * NR + (n % NR);
     const scale = scaleAddress ? w.memory.floats[scaleAddress / 4 + n]! : 1;
-    for (let k = 0; k < K; k++) to[n * K + k] = values[panel + k * NR]! * scale;
+    for (let k = 0; k < K; k++) row[k] = values[panel + k * NR]! * scale;
+    to.set(widen ? widen(row) : row, r * K);
   }
   return out;
 }

@@ -37,7 +37,9 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
     model.load(counted(weights, wanted, onProgress), {
       where: "loadModel",
       ...(ignore && { ignore: (n: string) => ignore.test(n) }),
-      ...(format !== "numbers" && { pack: (n: string, p: Parameter) => packed(n, p, format) }),
+      ...(format !== "numbers" && {
+        pack: (n: string, p: Parameter) => packed(n, p, format, !wanted.has("lm_head.weight")),
+      }),
     });
     return model;
   } finally {
@@ -45,10 +47,15 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
   }
 }
 
-/** Matrices of linear layers; tables are read by row and stay numbers. */
-function packed(name: string, parameter: Parameter, format: WeightFormat): WeightFormat | undefined {
-  const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)(\.weight)$/.test(name);
-  return parameter.shape.length === 2 && !isTable ? format : undefined;
+/**
+ * Matrices of linear layers. Tables are read by row and stay numbers, except a word table that is the output layer too:
+ * it is multiplied at every step. Where the rest is int8 it is f16, since its error goes straight into the scores.
+ */
+function packed(name: string, parameter: Parameter, format: WeightFormat, tied: boolean): WeightFormat | undefined {
+  if (parameter.shape.length !== 2) return undefined;
+  if (tied && /(^|\.)(embed_tokens|wte|shared)\.weight$/.test(name)) return format === "int8" ? "f16" : format;
+  const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)\.weight$/.test(name);
+  return isTable ? undefined : format;
 }
 
 /** Old TensorFlow names of LayerNorm. */

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
@@ -11,7 +12,7 @@ const views = ["text", "lines", "map", "heads", "neuron", "types", "whatif", "ti
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   return page.evaluate(async () => {
-    const result = await (globalThis as any).axe.run(document, { resultTypes: ["violations"] }); // biome-ignore lint/suspicious/noExplicitAny: axe brings no types here
+    const result = await (globalThis as any).axe.run(document, { resultTypes: ["violations"] });
     return result.violations.flatMap((v: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
       v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} — ${n.failureSummary}`),
     );
@@ -19,7 +20,7 @@ async function violations(page: Page): Promise<string[]> {
 }
 
 async function show(page: Page, view: string): Promise<void> {
-  await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view); // biome-ignore lint/suspicious/noExplicitAny: the page's own state
+  await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
   await page.waitForFunction(() => document.querySelector("#stage .waiting") === null);
 }
 
@@ -87,7 +88,7 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     const hostile = 'x </script><img src=x onerror="globalThis.hit=1"> \u202eabc \u{1F40B} \n ﷽ 鯨';
     const page = await e.open(`text=${encodeURIComponent(hostile)}&view=lines`);
     for (const view of ["text", "lines", "map", "neuron", "types"]) await show(page, view);
-    expect(await page.evaluate(() => (globalThis as any).hit)).toBeUndefined(); // biome-ignore lint/suspicious/noExplicitAny: what an attack would set
+    expect(await page.evaluate(() => (globalThis as any).hit)).toBeUndefined();
     expect(await page.locator("main img").count()).toBe(0);
     expect(await page.locator("main").textContent()).not.toContain("\u202e");
     await page.close();

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 /**
  * @file The explorer in a real browser: the built page served by its own server, a fresh profile each time. Whatever a test
  * does, the page must not log an error, break its CSP or ask another origin for anything: that is checked at the end.
@@ -84,7 +85,9 @@ export function explorer(models: string[] = []): Explorer {
 const patience = 90_000;
 
 /** As `expect.poll`, with patience. */
-export const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: patience, interval: 100 });
+export function eventually(look: () => unknown): ReturnType<typeof expect.poll> {
+  return expect.poll(look, { timeout: patience, interval: 100 });
+}
 
 /** The same page at another link, as if it had been typed into the address bar. */
 async function goTo(page: Page, hash: string): Promise<void> {
@@ -119,7 +122,7 @@ export async function ready(page: Page): Promise<void> {
 export async function engine<T>(page: Page, method: string, asked: object): Promise<T> {
   return page.evaluate(
     async ([name, given]) => {
-      const { store } = (globalThis as unknown as { qkv: { store: any } }).qkv; // biome-ignore lint/suspicious/noExplicitAny: the page's own state
+      const { store } = (globalThis as unknown as { qkv: { store: any } }).qkv;
       const run = store.shown.peek();
       const result = await store.engine[name as string]({ run: run.id, kind: run.kinds[0].kind, ...(given as object) });
       return JSON.parse(
@@ -136,5 +139,5 @@ export async function engine<T>(page: Page, method: string, asked: object): Prom
 
 /** The choice as the page holds it. */
 export async function choice(page: Page): Promise<Record<string, unknown>> {
-  return page.evaluate(() => (globalThis as unknown as { qkv: { store: any } }).qkv.store.choice.peek()); // biome-ignore lint/suspicious/noExplicitAny: the page's own state
+  return page.evaluate(() => (globalThis as unknown as { qkv: { store: any } }).qkv.store.choice.peek());
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import { describe, expect, test } from "vitest";
 import { cannot, choice, engine, eventually, explorer, ready } from "./open.js";
 
@@ -52,7 +53,7 @@ describe.skipIf(cannot)("the explorer's views", () => {
   test("every view opens on the bundled model and says something", async () => {
     const page = await e.open();
     for (const view of views) {
-      await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view); // biome-ignore lint/suspicious/noExplicitAny: the page's own state
+      await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
       await page.waitForFunction(
         () =>
           document.querySelector("#stage .waiting") === null &&
@@ -85,7 +86,7 @@ describe.skipIf(cannot)("the explorer's views", () => {
     await eventually(async () => (await choice(page))["text"]).toBe("The ship");
     await ready(page);
     await page.waitForSelector(".guess");
-    const word = await page.evaluate(() => (globalThis as any).qkv.store.shown.peek().next[0].text as string); // biome-ignore lint/suspicious/noExplicitAny: the page's own state
+    const word = await page.evaluate(() => (globalThis as any).qkv.store.shown.peek().next[0].text as string);
     await page.locator(".guess").first().click();
     await eventually(async () => (await choice(page))["text"]).toBe(`The ship${word}`);
     await page.close();
