@@ -26,8 +26,12 @@ const base = Number(nested["rope_theta"] ?? json["rope_theta"] ?? 10000);
 const chapters = (mobyDick() as { text?: string }[] | string[]).map((c) =>
   typeof c === "string" ? c : (c.text ?? ""),
 );
-const context = Math.min(1024, Number(json["max_position_embeddings"] ?? 1024));
-const [length, window, sinks] = context >= 1024 ? [768, 128, 4] : [context, Math.floor(context / 4), 4];
+const flag = (name: string, standard: number) =>
+  Number(process.argv.find((a) => a.startsWith(`--${name}=`))?.split("=")[1] ?? standard);
+const context = Number(json["max_position_embeddings"] ?? 1024);
+const length = flag("length", Math.min(768, context));
+const window = flag("window", Math.floor(length / 6));
+const sinks = 4;
 const ids = tokenizer
   .encode(
     chapters

@@ -110,20 +110,21 @@ describe("bad use is one line and exit 2", () => {
     expect(err.trim().split("\n")).toHaveLength(1);
     return err.trim();
   };
-  test("no text", () => expect(refused("view", "bundled")).toMatchInlineSnapshot());
-  test("an empty text", () => expect(refused("view", "bundled", "")).toMatchInlineSnapshot());
+  test("no text", () => expect(refused("view", "bundled")).toMatch(/^[\w ]+: .+\.$/));
+  test("an empty text", () => expect(refused("view", "bundled", "")).toMatch(/^[\w ]+: .+\.$/));
   test("a layer that is no number", () =>
-    expect(refused("view", "bundled", "a", "--layer", "two")).toMatchInlineSnapshot());
+    expect(refused("view", "bundled", "a", "--layer", "two")).toMatch(/^[\w ]+: .+\.$/));
   test("a layer that is not there", () =>
-    expect(refused("view", "bundled", "a b", "-l", "9", "-h", "0")).toMatchInlineSnapshot());
+    expect(refused("view", "bundled", "a b", "-l", "9", "-h", "0")).toMatch(/^[\w ]+: .+\.$/));
   test("a head that is not there", () =>
-    expect(refused("view", "bundled", "a b", "-l", "0", "-h", "9")).toMatchInlineSnapshot());
-  test("rows past the end", () => expect(refused("view", "bundled", "a b", "--rows", "900:")).toMatchInlineSnapshot());
+    expect(refused("view", "bundled", "a b", "-l", "0", "-h", "9")).toMatch(/^[\w ]+: .+\.$/));
+  test("rows past the end", () =>
+    expect(refused("view", "bundled", "a b", "--rows", "900:")).toMatch(/^[\w ]+: .+\.$/));
   test("a kind the model has not", () =>
-    expect(refused("view", "bundled", "a b", "--kind", "cross")).toMatchInlineSnapshot());
+    expect(refused("view", "bundled", "a b", "--kind", "cross")).toMatch(/^[\w ]+: .+\.$/));
   test("a kind nobody has", () =>
-    expect(refused("view", "bundled", "a b", "--kind", "sideways")).toMatchInlineSnapshot());
-  test("a folder that is not there", () => expect(refused("view", "./no-such-model", "a b")).toMatchInlineSnapshot());
+    expect(refused("view", "bundled", "a b", "--kind", "sideways")).toMatch(/^[\w ]+: .+\.$/));
+  test("a folder that is not there", () => expect(refused("view", "./no-such-model", "a b")).toMatch(/^[\w ]+: .+\.$/));
   test("a file that cannot be written", () =>
-    expect(refused("trace", "bundled", "a b", "-o", "/proc/none/run.safetensors")).toMatchInlineSnapshot());
+    expect(refused("trace", "bundled", "a b", "-o", "/proc/none/run.safetensors")).toMatch(/^[\w ]+: .+\.$/));
 });

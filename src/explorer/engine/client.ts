@@ -25,8 +25,8 @@ export class WorkerDied extends Error {}
 export interface EngineClient extends EngineApi {
   /** Called when the worker died, with what is known. */
   onDeath?: (message: string) => void;
-  /** Ends the worker; for tests and for a fresh start. */
-  stop(): void;
+  /** Ends the worker as if it had died: what is under way fails, the next call starts another. */
+  kill(message: string): void;
 }
 
 const methods = [
@@ -39,12 +39,13 @@ export function engineClient(start: () => Worker): EngineClient {
   let worker: Worker | undefined;
   let counter = 0;
   const waiting = new Map<number, Waiting>();
-  const client = { stop } as unknown as EngineClient;
+  const client = { kill } as unknown as EngineClient;
 
-  function stop(): void {
+  function kill(message: string): void {
     worker?.terminate();
     worker = undefined;
-    fail("the worker was stopped");
+    fail(message);
+    client.onDeath?.(message);
   }
 
   function fail(message: string): void {
@@ -59,11 +60,7 @@ export function engineClient(start: () => Worker): EngineClient {
     worker.onmessage = ({ data }: MessageEvent<Answer>) => receive(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      worker?.terminate();
-      worker = undefined;
-      const message = event.message || "the worker could not be loaded";
-      fail(message);
-      client.onDeath?.(message);
+      kill(event.message || "the worker could not be loaded");
     };
     return worker;
   }

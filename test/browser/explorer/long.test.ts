@@ -1,0 +1,107 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
+import { describe, expect, test } from "vitest";
+import { visibleWeights, writeTrace } from "../../../src/trace/index.js";
+import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
+import { cannot, choice, eventually, explorer } from "./open.js";
+import { drop } from "./drop.js";
+
+/** Long enough for several tiles each way, short enough for a quick test; the bench page goes to 10,000. */
+const N = 3000;
+const trace = syntheticTrace({
+  tokens: Array.from({ length: N }, (_, i) => ` w${i % 997}`),
+  heads: [["previous", "first"]],
+  headDim: 16,
+});
+
+/** The colour of a point of the cells' canvas. */
+const pixel = async (page: import("playwright-core").Page, query: number, key: number): Promise<number[]> =>
+  page.evaluate(
+    ([q, k]) => {
+      const view = document.querySelector("qkv-tiles-view") as any;
+      const { map } = view.current.scene;
+      const canvas = view.querySelector("canvas.cells") as HTMLCanvasElement;
+      const copy = document.createElement("canvas");
+      copy.width = canvas.width;
+      copy.height = canvas.height;
+      const g = copy.getContext("2d")!;
+      g.drawImage(canvas.hidden ? view.querySelector("canvas.picture") : canvas, 0, 0);
+      const scale = canvas.width / view.current.scene.width || 1;
+      return [...g.getImageData(Math.floor((map.x + (k! + 0.5) * map.zoom) * scale), Math.floor((map.y + (q! + 0.5) * map.zoom) * scale), 1, 1).data];
+    },
+    [query, key],
+  );
+
+const still = async (page: import("playwright-core").Page): Promise<void> => {
+  await page.waitForSelector('qkv-tiles-view[data-ready="1"]');
+  await page.evaluate(() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok))));
+};
+
+describe.skipIf(cannot)("a long text", () => {
+  const e = explorer();
+
+  test("tiles of every zoom have the trace's numbers, and the window is part of the link", async () => {
+    const page = await e.open("view=map");
+    await drop(page, "long.safetensors", writeTrace(trace));
+    await still(page);
+    const record = trace.record(0);
+    for (let step = 0; step < 3; step++) {
+      const tiles = await page.evaluate(() =>
+        ((document.querySelector("qkv-tiles-view") as any).current.scene.cells as any[]).map((c) => ({ ...c, values: Array.from(c.values as Float32Array, (x) => (Number.isNaN(x) ? null : x)) })),
+      );
+      expect(tiles.length).toBeGreaterThan(0);
+      for (const t of tiles) {
+        const [rows, columns] = [[t.row0, Math.min(N, t.row0 + t.rows * t.step)], [t.column0, Math.min(N, t.column0 + t.columns * t.step)]] as [[number, number], [number, number]];
+        const exact = visibleWeights(record, { head: 0, rows, columns });
+        const width = columns[1] - columns[0];
+        for (let n = 0; n < 60; n++) {
+          const [r, c] = [(n * 7919) % t.rows, (n * 104729) % t.columns];
+          let most: number | null = null;
+          for (let i = r * t.step; i < Math.min((r + 1) * t.step, rows[1] - rows[0]); i++) {
+            for (let j = c * t.step; j < Math.min((c + 1) * t.step, width); j++) {
+              const w = exact[i * width + j]!;
+              if (!Number.isNaN(w)) most = Math.max(most ?? 0, w);
+            }
+          }
+          const got = t.values[r * t.columns + c];
+          if (most === null) expect(got).toBeNull();
+          else expect(Math.abs(got - most)).toBeLessThan(2e-5);
+        }
+      }
+      await page.getByRole("button", { name: "zoom in" }).click();
+      await page.getByRole("button", { name: "zoom in" }).click();
+      await still(page);
+    }
+    await eventually(async () => (await choice(page))["camera"]).not.toBeNull();
+    expect(page.url()).toContain("at=");
+  });
+
+  test("the whole map at once never hides the diagonal of a head that looks one back", async () => {
+    const page = await e.open("view=map");
+    await drop(page, "long.safetensors", writeTrace(trace));
+    await still(page);
+    const [on, off] = [await pixel(page, 2000, 1999), await pixel(page, 2000, 500)];
+    const dark = ([r, g, b]: number[]): number => r! + g! + b!;
+    expect(dark(off) - dark(on)).toBeGreaterThan(300);
+  });
+
+  test("a lost WebGL context falls back to the 2D canvas and comes back", async () => {
+    const page = await e.open("view=map");
+    await drop(page, "long.safetensors", writeTrace(trace));
+    await still(page);
+    const before = await pixel(page, 2000, 1999);
+    const can = await page.evaluate(() => {
+      const canvas = document.querySelector("canvas.cells") as HTMLCanvasElement;
+      const gl = canvas.getContext("webgl2");
+      const lose = gl?.getExtension("WEBGL_lose_context");
+      (globalThis as any).restore = () => lose?.restoreContext();
+      lose?.loseContext();
+      return lose !== null && lose !== undefined;
+    });
+    if (!can) return; // no WebGL in this browser: the 2D canvas was in use all along
+    await eventually(() => page.locator("canvas.cells").isHidden()).toBe(true);
+    expect(await pixel(page, 2000, 1999)).toEqual(before);
+    await page.evaluate(() => (globalThis as any).restore());
+    await eventually(() => page.locator("canvas.cells").isHidden()).toBe(false);
+    expect(await pixel(page, 2000, 1999)).toEqual(before);
+  });
+});

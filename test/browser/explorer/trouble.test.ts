@@ -1,0 +1,70 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
+import { describe, expect, test } from "vitest";
+import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
+import { writeTrace } from "../../../src/trace/index.js";
+import { drop } from "./drop.js";
+import { cannot, choice, eventually, explorer } from "./open.js";
+
+const trace = writeTrace(syntheticTrace({ tokens: ["a", " b", " a", " b"], heads: [["previous", "first"]], headDim: 8 }));
+
+describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is lost", () => {
+  const e = explorer();
+  const notice = (page: import("playwright-core").Page) => () => page.locator(".notice.error").textContent();
+
+  test("a trace file is opened by dropping it, and cannot be edited", async () => {
+    const page = await e.open();
+    await drop(page, "small.safetensors", trace);
+    await eventually(() => page.locator("#text").getAttribute("readonly")).not.toBeNull();
+    expect(await page.locator("#model option:checked").textContent()).toContain("small.safetensors");
+    await page.getByRole("tab", { name: "What if" }).click();
+    await eventually(() => page.locator("#stage").textContent()).toContain("can be looked at, not changed");
+  });
+
+  test("a damaged trace, a foreign file and a folder without a model are refused in words; the picture stays", async () => {
+    const page = await e.open();
+    const text = (await choice(page))["text"];
+    const cut = trace.slice(0, trace.length - 40);
+    await drop(page, "cut.safetensors", cut);
+    await eventually(notice(page)).toContain("cut short");
+    const lying = trace.slice();
+    new DataView(lying.buffer).setBigUint64(0, 2n ** 40n, true);
+    await drop(page, "lying.safetensors", lying);
+    await eventually(notice(page)).toContain("a header within the file");
+    await drop(page, "holiday.jpg", new Uint8Array([1, 2, 3]));
+    await eventually(notice(page)).toContain("holds no trace and no model");
+    await drop(page, "config.json", new TextEncoder().encode("{}"));
+    await eventually(notice(page)).toContain("has no .safetensors weights");
+    expect((await choice(page))["text"]).toBe(text);
+    expect(await page.locator(".token").count()).toBeGreaterThan(3);
+  });
+
+  test("a worker that dies in the middle of a sweep is said, started again, and the text is read again", async () => {
+    const page = await e.open("view=whatif&layer=1");
+    await page.waitForSelector("#sweep");
+    await page.click("#sweep");
+    await page.waitForSelector("progress[aria-label='heads tried']");
+    await page.evaluate(() => (globalThis as any).qkv.store.engine.kill("killed by this test"));
+    await eventually(() => page.locator(".notice").textContent()).toContain("The engine stopped");
+    await page.waitForSelector("#sweep");
+    await page.waitForSelector("[data-testid=kl]");
+    expect(await choice(page)).toMatchObject({ view: "whatif", layer: 1 });
+    await page.click("#sweep");
+    await page.waitForSelector("table.score-grid tbody tr:nth-child(4)");
+  });
+
+  test("a link with a model, page or view that is not here still opens", async () => {
+    const page = await e.open("model=nowhere&view=nonsense&layer=99&head=77&kind=cross");
+    expect(await page.locator("[role=tab][aria-selected=true]").textContent()).toBe("Text");
+    expect(await page.locator(".token").count()).toBeGreaterThan(3);
+    await page.evaluate(() => { location.hash = "v=1&page=no-such-page"; }); // biome-ignore format: one line
+    await eventually(() => page.locator("main").textContent()).toContain("There is no page “no-such-page”.");
+    await page.getByRole("button", { name: "To the explorer" }).click();
+    await page.waitForSelector("#text");
+  });
+
+  test("a page that may store nothing works: it keeps nothing but its link", async () => {
+    const page = await e.open("", { storageState: { cookies: [], origins: [] } });
+    expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])).toEqual([0, 0, ""]);
+    await page.close();
+  });
+});
