@@ -3,6 +3,7 @@ import { OptionError } from "../tensor/index.js";
 import { type Candidate, within } from "./candidate/candidate.js";
 import { Lab } from "./probe/lab.js";
 import { ModelLab } from "./probe/model-lab.js";
+import { plainMap } from "./probe/model-maps.js";
 import { ModuleLab } from "./probe/module-lab.js";
 import { rules } from "./rules/index.js";
 import { chosenRules, runRules } from "./run.js";
@@ -120,8 +121,16 @@ export async function checkCandidate(candidate: Candidate, options: CheckOptions
   }
   if (candidate.kind === "model") {
     const lab = new ModelLab(candidate, options);
+    await knowDirection(lab);
     return { ...(await runRules(list, options, (r) => r.probeModel!(lab), gentle)), candidate: about, seed };
   }
   const lab = new ModuleLab(candidate, options);
   return { ...(await runRules(list, options, (r) => r.probeModule!(lab), gentle)), candidate: about, seed };
+}
+
+/** A model that does not say whether it is causal is taken for what its outputs depend on. */
+async function knowDirection(lab: ModelLab): Promise<void> {
+  if (lab.config.causal !== undefined) return;
+  const map = await plainMap(lab);
+  lab.config.causal = typeof map !== "string" && map.moves.every((row, i) => row.every((x, j) => x === j <= i));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkModel } from "../../src/check/index.js";
-import { plantedModels, rightModels } from "./tiny-transformer.js";
+import { modelConventions, plantedModels, rightModels } from "./tiny-transformer.js";
 
 for (const [rule, mistakes] of Object.entries(plantedModels)) {
   describe(`${rule} is named in a model`, () => {
@@ -20,4 +20,13 @@ for (const [rule, mistakes] of Object.entries(plantedModels)) {
 describe("a right model has no finding", () => {
   for (const [title, make] of Object.entries(rightModels))
     test(title, async () => expect((await checkModel(make())).findings).toEqual([]));
+});
+
+describe("a model's convention is named and not held against it", () => {
+  for (const [title, [rule, make]] of Object.entries(modelConventions))
+    test(title, async () => {
+      const report = await checkModel(make());
+      expect(report.findings.map((f) => [f.rule, f.severity])).toEqual([[rule, "info"]]);
+      expect(report.ok).toBe(true);
+    });
 });

@@ -264,7 +264,7 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   "left-pad-positions": {
     "learned from 0": () => tiny({ positionOf: (t) => t }),
     "decoder from 0, hidden states": () => tiny({ positionOf: (t) => t, output: "hidden", layers: 1 }),
-    "encoder from 0": () => tiny({ causal: false, positionOf: (t) => t, output: "hidden" }),
+    "sinusoid-like, three layers": () => tiny({ positionOf: (t) => t + 1, layers: 3 }),
   },
   "rope-layout": {
     "q and k apart": () => tiny({ positions: "rope", tells: true, ropeK: "interleaved", positionOf: (t) => t }),
@@ -321,6 +321,14 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   "causal-dropped-on-a-path": {
     "with padding": () => tiny({ positions: "rope", visible: (i, j, m) => m[j] !== 0 && (m.includes(0) || j <= i) }),
   },
+};
+
+/** Right, with a convention of their own. */
+export const modelConventions: Record<string, [rule: string, model: () => CandidateModel]> = {
+  "an encoder whose positions count from the row's start": [
+    "left-pad-positions",
+    () => tiny({ causal: false, positionOf: (t) => t, output: "hidden" }),
+  ],
 };
 
 export const rightModels: Record<string, () => CandidateModel> = {

@@ -41,22 +41,20 @@ export async function openOnnxCandidate(file: string): Promise<Candidate> {
       data: BigInt64Array.from(rows.flat(), (n) => BigInt(n)),
       shape: [rows.length, rows[0]?.length ?? 0],
     });
-    const config: ModelConfig = { vocabSize: 1000, causal: past };
+    const forward = async (rows: number[][], attentionMask: number[][]) => {
+      const feeds: Record<string, Fed> = { [ids]: integers(rows) };
+      if (mask) feeds[mask] = integers(attentionMask);
+      if (types) feeds[types] = integers(rows.map((r) => r.map(() => 0)));
+      if (positions) feeds[positions] = integers(attentionMask.map(cumulative));
+      return (await opened.run(feeds)).outputs[first];
+    };
+    const config: ModelConfig = { vocabSize: await vocabulary(forward), ...(past ? { causal: true } : {}) };
     return {
       kind: "model",
       name: file,
       config,
       runtime: "onnxruntime",
-      forward: async (rows, attentionMask) => {
-        const feeds: Record<string, Fed> = { [ids]: integers(rows) };
-        if (mask) feeds[mask] = integers(attentionMask);
-        if (types) feeds[types] = integers(rows.map((r) => r.map(() => 0)));
-        if (positions)
-          feeds[positions] = integers(
-            attentionMask.map((r) => r.map((_, n) => Math.max(0, r.slice(0, n + 1).reduce((a, x) => a + x, 0) - 1))),
-          );
-        return (await opened.run(feeds)).outputs[first];
-      },
+      forward,
     };
   }
   const floats = inputs.filter((p) => p.type === undefined || /float/i.test(p.type));
@@ -83,4 +81,24 @@ export async function openOnnxCandidate(file: string): Promise<Candidate> {
     expected: "q, k and v, or input_ids and attention_mask",
     fix: "export the graph with one of these sets of inputs",
   });
+}
+
+/** Positions of real tokens: cumsum(mask) − 1, never below 0. */
+const cumulative = (mask: number[]): number[] => {
+  let n = 0;
+  return mask.map((m) => Math.max(0, (n += m) - 1));
+};
+
+/**
+ * How many ids a graph knows. It does not say so, but onnxruntime does when it is asked for one that is out of bounds
+ * ("inclusive range [-97,96]"); without such an answer 64 ids are few enough for any model.
+ */
+async function vocabulary(forward: (ids: number[][], mask: number[][]) => Promise<unknown>): Promise<number> {
+  try {
+    await forward([[2 ** 24, 1]], [[1, 1]]);
+  } catch (error) {
+    const bound = /inclusive range \[-\d+,\s*(\d+)\]/.exec(String((error as Error).message));
+    if (bound) return Number(bound[1]) + 1;
+  }
+  return 64;
 }

@@ -50,7 +50,7 @@ export class ModelLab {
     this.candidate = candidate;
     this.options = options;
     this.seed = options.seed ?? 1;
-    this.config = candidate.config;
+    this.config = { ...candidate.config };
   }
 
   once<T>(key: string, work: () => Promise<T>): Promise<T> {

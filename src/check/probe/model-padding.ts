@@ -45,7 +45,7 @@ export function paddingFacts(lab: ModelLab): Promise<PaddingFacts | string> {
     const found: PaddingFacts["found"] = {};
     if (alone.tokens) await perToken(lab, text, alone, found);
     if (alone.pooled) await pooled(lab, text, alone, found);
-    if (Object.keys(found).length === 0) await inBatch(lab, found);
+    if (Object.values(found).every((f) => f.severity === "info")) await inBatch(lab, found);
     if (!found["dead-row-NaN"]) await allPadding(lab, found);
     return { found };
   });
@@ -194,7 +194,11 @@ function positions(lab: ModelLab, call: string, apart: number, found: PaddingFac
     };
   else
     found["left-pad-positions"] ??= {
-      message: "Padding on the left moves the text's positions: its first token is no longer at position 0.",
+      // BERT and its kin count from the row's start and are padded on the right: for an encoder that is a convention.
+      ...(lab.config.causal ? {} : { severity: "info" as const }),
+      message: lab.config.causal
+        ? "Padding on the left moves the text's positions: its first token is no longer at position 0."
+        : "Positions count from the start of the row: this encoder wants its padding on the right.",
       evidence: base,
     };
 }
@@ -214,7 +218,7 @@ const showing = (lab: ModelLab, d: Dependence): string => {
  * number of tokens, exactly; through attention it is not. A vector that moves with one position only is read there.
  */
 async function pooled(lab: ModelLab, text: number[], alone: ModelOutput, found: PaddingFacts["found"]): Promise<void> {
-  const tokensRight = alone.tokens !== undefined && Object.keys(found).length === 0;
+  const tokensRight = alone.tokens !== undefined && Object.values(found).every((f) => f.severity === "info");
   for (const side of ["right", "left"] as const) {
     const p = padded(lab, text, side);
     const answer = await lab.ask([p.ids], [p.mask]);

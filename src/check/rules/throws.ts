@@ -61,7 +61,8 @@ export const throws = rule({
     const answer = await lab.ask(ids);
     if (answer.ok || (answer.kind !== "throws" && answer.kind !== "shape")) return "clear";
     return {
-      message: `A plain call fails: ${answer.message}.`,
+      fix: "Take ids and attentionMask as number[][] and give back logits [B, L, V], hidden states [B, L, d] or a pooled [B, d]",
+      message: `A plain call fails: ${answer.message.replace(/\.+$/, "")}.`,
       evidence: `ids ${JSON.stringify(ids)}, attentionMask of ones`,
     };
   },

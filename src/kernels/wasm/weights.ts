@@ -11,6 +11,7 @@ import {
   float32ToBfloat16,
   float32ToFloat16,
   type Tensor,
+  tensor,
 } from "../../tensor/index.js";
 import type { PackedWeight, WeightFormat } from "../kernel.js";
 import type { KernelStorage } from "./memory.js";
@@ -19,6 +20,9 @@ import type { Workspace } from "./workspace.js";
 /** Formats as assembly/product.ts numbers them. */
 export const FORMATS: readonly WeightFormat[] = ["f32", "bf16", "f16", "int8"];
 const BYTES: Record<WeightFormat, number> = { f32: 4, bf16: 2, f16: 2, int8: 1 };
+
+/** Numbers packed at a time: 8 MB in float32. */
+const PART = 2 ** 21;
 
 /** A weight in panels, in kernel memory: the panels, then for int8 a scale a row of the weight. */
 export class WasmWeight implements PackedWeight {
@@ -76,10 +80,19 @@ export function packWeight(
   const panels = Math.ceil((length * BYTES[format]) / 4) * 4;
   const scales = format === "int8" ? Math.ceil(N / w.NR) * w.NR : 0;
   const storage = own(panels / 4 + scales);
-  w.operation(() => {
-    if (format === "f32") packInto(w, w.operand(weight), 1, K, K, N, storage.address);
-    else shorten(w, weight, format, length, storage.address, storage.address + panels);
-  });
+  // A large weight passes through in parts, so that its numbers are never in kernel memory a second time. One that is
+  // there already is packed from where it lies.
+  const isHere = weight.data.buffer === w.memory.memory.buffer;
+  const step = isHere ? Math.max(N, 1) : Math.max(1, Math.floor(PART / (K * w.NR))) * w.NR;
+  for (let n = 0; n < N; n += step) {
+    const rows = Math.min(step, N - n);
+    const part = rows === N ? weight : tensor(weight.data.subarray(n * K, (n + rows) * K), [rows, K]);
+    const to = storage.address + n * K * BYTES[format];
+    w.operation(() => {
+      if (format === "f32") packInto(w, w.operand(part), 1, K, K, rows, to);
+      else shorten(w, part, format, packedLength(w, K, rows), to, storage.address + panels + 4 * n);
+    });
+  }
   return new WasmWeight(N, K, format, storage, panels);
 }
 
