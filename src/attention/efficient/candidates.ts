@@ -18,7 +18,6 @@ import { streaming } from "./streaming.js";
 import { strided } from "./strided.js";
 import { topKBlocks } from "./top-k-blocks.js";
 
-// biome-ignore lint/suspicious/noExplicitAny: each mechanism has options of its own
 type Run = (q: Tensor, k: Tensor, v: Tensor, options: any) => Tensor;
 
 export interface Candidate {

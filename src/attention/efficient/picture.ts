@@ -3,7 +3,6 @@ import type { Tensor } from "../../tensor/index.js";
 import { tensor } from "../../tensor/index.js";
 import { normals } from "./random.js";
 
-// biome-ignore lint/suspicious/noExplicitAny: each mechanism has options of its own
 type Run = (q: Tensor, k: Tensor, v: Tensor, options: any) => Tensor;
 
 /** Lines of ■ and ·, of head 0; with the identity as values an output is the map. */

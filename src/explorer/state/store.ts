@@ -74,7 +74,10 @@ export function createStore(engine: EngineClient): Store {
   const store: Store = {
     choice, focus, catalog, run, shown, kind, spoken, notice, mode, engine,
     change(part, step = "replace") {
-      if (step === "push") nextStep = "push";
+      if (step === "push") {
+        nextStep = "push";
+        notice.value = null; // the reader has gone on
+      }
       choice.value = { ...choice.peek(), ...part };
     },
     ask<T>(name: string, load: (progress: (done: number, total: number, says: string) => void) => Promise<T>) {
@@ -163,6 +166,7 @@ function followChoice(store: Store, step: () => "push" | "replace"): void {
     else timer = setTimeout(() => void write("replace"), 160);
   });
   addEventListener("popstate", async () => {
+    store.notice.value = null;
     written = location.hash;
     choice.value = await readLink(location.hash);
   });

@@ -10,7 +10,8 @@ const N = 3000;
 const trace = syntheticTrace({
   tokens: Array.from({ length: N }, (_, i) => ` w${i % 997}`),
   heads: [["previous", "first"]],
-  headDim: 16,
+  headDim: 64,
+  sharpness: 14, // 3,000 random codes: the wanted one must outweigh all the others
 });
 
 /** The colour of a point of the cells' canvas. */
