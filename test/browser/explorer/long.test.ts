@@ -6,12 +6,12 @@ import { cannot, choice, eventually, explorer } from "./open.js";
 import { drop } from "./drop.js";
 
 /** Long enough for several tiles each way, short enough for a quick test; the bench page goes to 10,000. */
-const N = 3000;
+const N = 1600;
 const trace = syntheticTrace({
-  tokens: Array.from({ length: N }, (_, i) => ` w${i % 997}`),
+  tokens: Array.from({ length: N }, (_, i) => ` w${i % 499}`),
   heads: [["previous", "first"]],
-  headDim: 64,
-  sharpness: 14, // 3,000 random codes: the wanted one must outweigh all the others
+  headDim: 32,
+  sharpness: 14, // 1,600 random codes: the wanted one must outweigh all the others
 });
 
 /** The colour of a point of the cells' canvas. */
@@ -80,7 +80,7 @@ describe.skipIf(cannot)("a long text", () => {
     const page = await e.open("view=map");
     await drop(page, "long.safetensors", writeTrace(trace));
     await still(page);
-    const [on, off] = [await pixel(page, 2000, 1999), await pixel(page, 2000, 500)];
+    const [on, off] = [await pixel(page, 1200, 1199), await pixel(page, 1200, 300)];
     const dark = ([r, g, b]: number[]): number => r! + g! + b!;
     expect(dark(off) - dark(on)).toBeGreaterThan(300);
   });
@@ -89,7 +89,7 @@ describe.skipIf(cannot)("a long text", () => {
     const page = await e.open("view=map");
     await drop(page, "long.safetensors", writeTrace(trace));
     await still(page);
-    const before = await pixel(page, 2000, 1999);
+    const before = await pixel(page, 1200, 1199);
     const can = await page.evaluate(() => {
       const canvas = document.querySelector("canvas.cells") as HTMLCanvasElement;
       const gl = canvas.getContext("webgl2");
@@ -100,9 +100,9 @@ describe.skipIf(cannot)("a long text", () => {
     });
     if (!can) return; // no WebGL in this browser: the 2D canvas was in use all along
     await eventually(() => page.locator("canvas.cells").isHidden()).toBe(true);
-    expect(await pixel(page, 2000, 1999)).toEqual(before);
+    expect(await pixel(page, 1200, 1199)).toEqual(before);
     await page.evaluate(() => (globalThis as any).restore());
     await eventually(() => page.locator("canvas.cells").isHidden()).toBe(false);
-    expect(await pixel(page, 2000, 1999)).toEqual(before);
+    expect(await pixel(page, 1200, 1199)).toEqual(before);
   });
 });
