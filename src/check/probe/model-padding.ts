@@ -86,7 +86,21 @@ async function perToken(
     }
     const map = await dependence(lab, p.ids, p.mask);
     if (typeof map === "string") continue;
-    if (side === "left" || !lab.config.causal) await leaks(lab, p, answer, map, call, found);
+    if (side === "left" && !lab.config.causal) {
+      // Encoders that are right with padding on the right may count on it there (lengths instead of a mask, positions
+      // read off the ids): that is how they are used, so it is a convention.
+      const onLeft: PaddingFacts["found"] = {};
+      await leaks(lab, p, answer, map, call, onLeft);
+      const [leak] = Object.values(onLeft);
+      if (leak && Object.keys(found).length === 0) {
+        found["left-pad-positions"] = {
+          ...leak,
+          severity: "info",
+          message: "This encoder is right with padding on the right and not with padding on the left.",
+        };
+        continue;
+      }
+    } else if (side === "left" || !lab.config.causal) await leaks(lab, p, answer, map, call, found);
     if (side === "right") padSeesPad(lab, p, map, found);
     if (lab.config.causal && !found["causal-dropped-on-a-path"]) await futureUnderMask(lab, p, map, found);
     const leaking =
@@ -263,6 +277,8 @@ async function pooled(lab: ModelLab, text: number[], alone: ModelOutput, found: 
             ? "the vector is read at the last index, which is padding"
             : "padding is pooled";
       found["pad-in-pooling"] ??= {
+        // Encoders are padded on the right as a rule, and then index 0 is right.
+        ...(one && movers[0] === 0 && !lab.config.causal ? { severity: "warning" as const } : {}),
         message: `With padding on the ${side} ${where}.`,
         evidence: `${says}; the vector moves with padded positions ${movers.join(", ")}`,
       };

@@ -11,7 +11,7 @@ export const leftPadPositions = rule({
   reference: "Hugging Face prepare_inputs_for_generation; seen in unslothai/unsloth#3699, nnsight#673",
   wrong: "positions = [0, 1, 2, 3, …];",
   right: "positions = cumsum(attentionMask).map((n) => Math.max(n - 1, 0));",
-  mustCatch: ["model: learned from 0", "model: decoder from 0, hidden states", "model: encoder from 0"],
+  mustCatch: ["model: learned from 0", "model: decoder from 0, hidden states", "model: sinusoid-like, three layers"],
   explains: ["pad-in-pooling", "mask-head-order"],
   probeModel: (lab) => paddingOutcome(lab, "left-pad-positions"),
 });
