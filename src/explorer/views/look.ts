@@ -26,13 +26,29 @@ export function lookOf(store: Store, element: Element, signed = false): Look {
 }
 
 let canvas: CanvasRenderingContext2D | null | undefined;
+/** Widths already measured, by size and text: the same labels are asked for in every frame of a gesture. */
+const measured = new Map<string, number>();
+let measuredFont = "";
+
 /** Widths in the page's font. */
 export function measureIn(element: Element): Measure {
   canvas ??= document.createElement("canvas").getContext("2d");
   const { fontFamily } = getComputedStyle(element);
+  const font = `${fontFamily} ${document.fonts?.status}`; // widths before the font has come do not hold after
+  if (font !== measuredFont) {
+    measured.clear();
+    measuredFont = font;
+  }
   return (text, size) => {
-    if (!canvas) return text.length * size * 0.55;
-    canvas.font = `${size}px ${fontFamily}`;
-    return canvas.measureText(text).width;
+    const key = `${size}\n${text}`;
+    let width = measured.get(key);
+    if (width === undefined) {
+      if (!canvas) return text.length * size * 0.55;
+      canvas.font = `${size}px ${fontFamily}`;
+      width = canvas.measureText(text).width;
+      if (measured.size > 50_000) measured.clear();
+      measured.set(key, width);
+    }
+    return width;
   };
 }

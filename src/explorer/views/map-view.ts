@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { heatmapScene } from "../scene/heatmap.js";
 import { groupLabel } from "../scene/tokens.js";
+import { plain } from "../engine/groups.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
 import { lazy } from "./lazy.js";
@@ -10,13 +11,16 @@ import { PictureView } from "./picture-view.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
+/** From this many pairs the map is read in tiles: drawing a million cells for every move of the pointer would stutter. */
+const byTiles = 2 ** 18;
+
 class MapView extends PictureView {
   override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
     const maps = store.maps();
     if (!k) return waiting(store.run.value, "Reading the text");
-    if (!maps) return lazy(() => import("./tiles-view.js"), html`<qkv-tiles-view></qkv-tiles-view>`);
+    if (!maps || (k.queries * k.keys > byTiles && plain(store.choice.value.filter) && !store.choice.value.weighted)) return lazy(() => import("./tiles-view.js"), html`<qkv-tiles-view></qkv-tiles-view>`);
     if (maps.state !== "ready") return waiting(maps, "Computing the layer");
     const head = headOf(store, k);
     const [R, C] = [maps.value.rows.length, maps.value.columns.length];

@@ -90,7 +90,7 @@ class TilesView extends PictureView {
         <label>far cells show the <select id="pool" @change=${(e: Event) => store.change({ pool: (e.target as HTMLSelectElement).value as "max" })}><option value="max" ?selected=${c.pool === "max"}>largest weight</option><option value="mean" ?selected=${c.pool === "mean"}>mean weight</option></select></label>
         <span class="soft" id="tiles-state"></span>
       </div>
-      <div class="frame tiles"><canvas class="cells" aria-hidden="true"></canvas><canvas class="picture" tabindex="0" role="application" aria-roledescription="attention map"
+      <div class="frame tiles"><div class="hatch" aria-hidden="true"></div><canvas class="cells" aria-hidden="true"></canvas><canvas class="picture" tabindex="0" role="application" aria-roledescription="attention map"
         aria-label=${`Map of layer ${layer}, head ${head}, ${k.queries} × ${k.keys} tokens. Arrow keys move the cell, plus and minus zoom.`}
         @pointerdown=${this.#down} @pointermove=${this.#move} @pointerup=${this.#up} @pointercancel=${this.#up} @pointerleave=${() => { store.focus.value = {}; }}></canvas></div>
       ${legend(store, k)}`; // biome-ignore format: one template
@@ -129,7 +129,8 @@ class TilesView extends PictureView {
     const at = this.#frame();
     const canvas = this.querySelector<HTMLCanvasElement>("canvas.picture");
     const cells = this.querySelector<HTMLCanvasElement>("canvas.cells");
-    if (!at || !canvas || !cells) return;
+    const hatch = this.querySelector<HTMLElement>(".hatch");
+    if (!at || !canvas || !cells || !hatch) return;
     const { k, f } = at;
     const wanted = tilesInView(f, k.queries, k.keys, k.causal);
     const scene = heatmapScene({
@@ -147,6 +148,13 @@ class TilesView extends PictureView {
     const ratio = Math.min(2, devicePixelRatio || 1);
     const byGl = this.#painter.draw(scene, look, ratio);
     cells.hidden = !byGl;
+    hatch.hidden = !byGl;
+    const { plot } = scene;
+    const place = `left:${plot.x}px;top:${plot.y}px;width:${plot.width}px;height:${plot.height}px`;
+    if (hatch.dataset["at"] !== place) {
+      hatch.dataset["at"] = place;
+      hatch.style.cssText = place;
+    }
     fit(canvas, scene, ratio);
     const g = canvas.getContext("2d");
     if (g) {
