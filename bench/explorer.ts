@@ -18,12 +18,18 @@ import { writeTrace } from "../src/trace/index.js";
 
 const root = join(import.meta.dirname, "..");
 const lengths = process.argv[2] ? [Number(process.argv[2])] : [1000, 4000, 10_000];
-const browser = await chromium.launch({ executablePath: findBrowser(), args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+const browser = await chromium.launch({
+  executablePath: findBrowser(),
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+});
 const server = await serveExplorer({ app: join(root, "dist/explorer/app") });
-const at = (q: number, list: number[]): number => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(q * list.length))]!;
+const at = (q: number, list: number[]): number =>
+  [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(q * list.length))]!;
 const ms = (x: number): string => `${x.toFixed(1).padStart(7)} ms`;
 
-console.log(`explorer · ${cpus()[0]!.model.trim()}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}, ${browser.version()}`);
+console.log(
+  `explorer · ${cpus()[0]!.model.trim()}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}, ${browser.version()}`,
+);
 
 const first: number[] = [];
 for (let n = 0; n < 5; n++) {
@@ -33,22 +39,35 @@ for (let n = 0; n < 5; n++) {
   first.push(await page.evaluate(() => performance.getEntriesByName("qkv-first-picture")[0]!.startTime));
   await page.context().close();
 }
-console.log(`first picture, bundled model, fresh profile   median ${ms(at(0.5, first))}   best ${ms(Math.min(...first))}   load ${loadavg()[0]!.toFixed(1)}`);
+console.log(
+  `first picture, bundled model, fresh profile   median ${ms(at(0.5, first))}   best ${ms(Math.min(...first))}   load ${loadavg()[0]!.toFixed(1)}`,
+);
 console.log("\ntokens    tiles ready   gesture   frames    median       p95     worst   tasks > 50 ms   load");
 
 for (const tokens of lengths) {
-  const trace = syntheticTrace({ tokens: Array.from({ length: tokens }, (_, i) => ` w${i % 997}`), heads: [["previous", "broad"]], headDim: 64, sharpness: 14 });
+  const trace = syntheticTrace({
+    tokens: Array.from({ length: tokens }, (_, i) => ` w${i % 997}`),
+    heads: [["previous", "broad"]],
+    headDim: 64,
+    sharpness: 14,
+  });
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
   await page.goto(`http://127.0.0.1:${server.port}/#v=1&view=map`);
   await page.waitForSelector("canvas.picture");
   const start = performance.now();
   await give(page, writeTrace(trace));
-  await page.waitForFunction(() => document.querySelector('qkv-tiles-view[data-ready="1"], qkv-map-view canvas.picture'), null, { timeout: 120_000 });
+  await page.waitForFunction(
+    () => document.querySelector('qkv-tiles-view[data-ready="1"], qkv-map-view canvas.picture'),
+    null,
+    { timeout: 120_000 },
+  );
   const ready = performance.now() - start;
   await page.waitForTimeout(3000); // head types and checks of the run are done meanwhile
   for (const gesture of ["hover", "pan", "zoom"] as const) {
     const { frames, tasks } = await play(page, gesture);
-    console.log(`${String(tokens).padStart(6)} ${ms(ready).padStart(14)}   ${gesture.padEnd(7)} ${String(frames.length).padStart(6)} ${ms(at(0.5, frames))}${ms(at(0.95, frames))}${ms(Math.max(...frames))} ${String(tasks).padStart(10)}        ${loadavg()[0]!.toFixed(1)}`);
+    console.log(
+      `${String(tokens).padStart(6)} ${ms(ready).padStart(14)}   ${gesture.padEnd(7)} ${String(frames.length).padStart(6)} ${ms(at(0.5, frames))}${ms(at(0.95, frames))}${ms(Math.max(...frames))} ${String(tasks).padStart(10)}        ${loadavg()[0]!.toFixed(1)}`,
+    );
   }
   await page.context().close();
 }
@@ -57,12 +76,16 @@ await server.close();
 
 /** Hands a trace to the page as a drop does, without the round about a base64 string. */
 async function give(page: Page, bytes: Uint8Array): Promise<void> {
-  await page.route("**/given.safetensors", (route) => route.fulfill({ body: Buffer.from(bytes), contentType: "application/octet-stream" }));
+  await page.route("**/given.safetensors", (route) =>
+    route.fulfill({ body: Buffer.from(bytes), contentType: "application/octet-stream" }),
+  );
   await page.evaluate(async () => {
     const raw = await (await fetch("/given.safetensors")).blob();
     const data = new DataTransfer();
     data.items.add(new File([raw], "long.safetensors"));
-    document.querySelector("qkv-app")!.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    document
+      .querySelector("qkv-app")!
+      .dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
   });
   await page.waitForFunction(() => location.hash.includes("trace%3Along"));
 }
@@ -73,10 +96,19 @@ async function play(page: Page, gesture: "hover" | "pan" | "zoom"): Promise<{ fr
     const canvas = document.querySelector<HTMLCanvasElement>("canvas.picture")!;
     const box = canvas.getBoundingClientRect();
     let tasks = 0;
-    const watch = new PerformanceObserver((list) => { tasks += list.getEntries().length; });
+    const watch = new PerformanceObserver((list) => {
+      tasks += list.getEntries().length;
+    });
     watch.observe({ entryTypes: ["longtask"] });
     const send = (type: string, x: number, y: number, more: object = {}): void => {
-      const init = { clientX: box.left + x, clientY: box.top + y, pointerId: 1, bubbles: true, cancelable: true, ...more };
+      const init = {
+        clientX: box.left + x,
+        clientY: box.top + y,
+        pointerId: 1,
+        bubbles: true,
+        cancelable: true,
+        ...more,
+      };
       canvas.dispatchEvent(type === "wheel" ? new WheelEvent(type, init) : new PointerEvent(type, init));
     };
     canvas.setPointerCapture = () => {}; // made-up pointers cannot be captured

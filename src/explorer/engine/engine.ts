@@ -35,8 +35,8 @@ import type {
 import { flowFrom, rolloutMaps } from "./relevance.js";
 import { type RunResult, type Source, syntheticSource, traceSource } from "./sources.js";
 
-/** Runs that stay open: the present one, what it is compared with, and a few steps of undo. */
-const keptRuns = 6;
+/** Bytes of runs that stay open: hundreds of sentences, a few texts of ten thousand tokens. The longest unused go first. */
+const keptBytes = 600e6;
 /** Largest layer handed over as finished maps, in numbers; longer texts are looked at by tiles. */
 export const largestLayer = 2 ** 22;
 
@@ -118,7 +118,7 @@ export class Engine implements EngineApi {
     const id = ++this.#counter;
     const kinds = describeKinds(result.trace);
     this.#runs.set(id, { id, source, text: result.text, edits: asked.edits, result, kinds });
-    for (const old of [...this.#runs.keys()].slice(0, -keptRuns)) this.#runs.delete(old);
+    this.#closeOld();
     const { trace } = result;
     return {
       id,
@@ -135,9 +135,21 @@ export class Engine implements EngineApi {
     };
   }
 
+  #closeOld(): void {
+    let bytes = 0;
+    for (const [id, run] of [...this.#runs].reverse()) {
+      bytes += bytesOf(run.result.trace);
+      if (bytes > keptBytes && id !== this.#counter) this.#runs.delete(id);
+    }
+  }
+
   #run(id: number): Run {
     const run = this.#runs.get(id);
-    if (run) return run;
+    if (run) {
+      this.#runs.delete(id); // the latest used stands last
+      this.#runs.set(id, run);
+      return run;
+    }
     throw new UnavailableError({
       where: "explore",
       argument: `run ${id}`,
@@ -441,6 +453,15 @@ export class Engine implements EngineApi {
   async loss(run: number): Promise<number | null> {
     return meanLoss(this.#run(run).result.trace);
   }
+}
+
+function bytesOf(trace: Trace): number {
+  let numbers = trace.logits?.size ?? 0;
+  for (const state of [...trace.hiddenStates, ...trace.encoderHiddenStates]) numbers += state.size;
+  for (const r of trace.records) {
+    numbers += r instanceof QkRecord ? r.call.q.tensor.size + r.call.k.tensor.size + (r.values?.size ?? 0) : r.batch * r.heads * r.queries * r.keys;
+  }
+  return numbers * 4;
 }
 
 function valueNorms(record: ReturnType<Trace["record"]>, head: number, row: Float32Array) {

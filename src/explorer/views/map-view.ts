@@ -20,7 +20,8 @@ class MapView extends PictureView {
     const k = store.kind.value;
     const maps = store.maps();
     if (!k) return waiting(store.run.value, "Reading the text");
-    if (!maps || (k.queries * k.keys > byTiles && plain(store.choice.value.filter) && !store.choice.value.weighted)) return lazy(() => import("./tiles-view.js"), html`<qkv-tiles-view></qkv-tiles-view>`);
+    if (!maps || (k.queries * k.keys > byTiles && plain(store.choice.value.filter) && !store.choice.value.weighted))
+      return lazy(() => import("./tiles-view.js"), html`<qkv-tiles-view></qkv-tiles-view>`);
     if (maps.state !== "ready") return waiting(maps, "Computing the layer");
     const head = headOf(store, k);
     const [R, C] = [maps.value.rows.length, maps.value.columns.length];

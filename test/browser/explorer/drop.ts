@@ -15,7 +15,10 @@ export async function drop(page: Page, name: string, bytes: Uint8Array): Promise
   );
   await page.dispatchEvent("qkv-app", "drop", { dataTransfer: data });
   await page.waitForFunction(
-    (before) => location.href !== before || (document.querySelector(".notice.error") !== null && !document.querySelector(".notice")?.textContent?.startsWith("Reading")),
+    (before) =>
+      location.href !== before ||
+      (document.querySelector(".notice.error") !== null &&
+        !document.querySelector(".notice")?.textContent?.startsWith("Reading")),
     was,
   );
   await ready(page);

@@ -27,7 +27,14 @@ const pixel = async (page: import("playwright-core").Page, query: number, key: n
       const g = copy.getContext("2d")!;
       g.drawImage(canvas.hidden ? view.querySelector("canvas.picture") : canvas, 0, 0);
       const scale = canvas.width / view.current.scene.width || 1;
-      return [...g.getImageData(Math.floor((map.x + (k! + 0.5) * map.zoom) * scale), Math.floor((map.y + (q! + 0.5) * map.zoom) * scale), 1, 1).data];
+      return [
+        ...g.getImageData(
+          Math.floor((map.x + (k! + 0.5) * map.zoom) * scale),
+          Math.floor((map.y + (q! + 0.5) * map.zoom) * scale),
+          1,
+          1,
+        ).data,
+      ];
     },
     [query, key],
   );
@@ -47,11 +54,17 @@ describe.skipIf(cannot)("a long text", () => {
     const record = trace.record(0);
     for (let step = 0; step < 3; step++) {
       const tiles = await page.evaluate(() =>
-        ((document.querySelector("qkv-tiles-view") as any).current.scene.cells as any[]).map((c) => ({ ...c, values: Array.from(c.values as Float32Array, (x) => (Number.isNaN(x) ? null : x)) })),
+        ((document.querySelector("qkv-tiles-view") as any).current.scene.cells as any[]).map((c) => ({
+          ...c,
+          values: Array.from(c.values as Float32Array, (x) => (Number.isNaN(x) ? null : x)),
+        })),
       );
       expect(tiles.length).toBeGreaterThan(0);
       for (const t of tiles) {
-        const [rows, columns] = [[t.row0, Math.min(N, t.row0 + t.rows * t.step)], [t.column0, Math.min(N, t.column0 + t.columns * t.step)]] as [[number, number], [number, number]];
+        const [rows, columns] = [
+          [t.row0, Math.min(N, t.row0 + t.rows * t.step)],
+          [t.column0, Math.min(N, t.column0 + t.columns * t.step)],
+        ] as [[number, number], [number, number]];
         const exact = visibleWeights(record, { head: 0, rows, columns });
         const width = columns[1] - columns[0];
         for (let n = 0; n < 60; n++) {

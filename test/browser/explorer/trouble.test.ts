@@ -5,7 +5,9 @@ import { writeTrace } from "../../../src/trace/index.js";
 import { drop } from "./drop.js";
 import { cannot, choice, eventually, explorer } from "./open.js";
 
-const trace = writeTrace(syntheticTrace({ tokens: ["a", " b", " a", " b"], heads: [["previous", "first"]], headDim: 8 }));
+const trace = writeTrace(
+  syntheticTrace({ tokens: ["a", " b", " a", " b"], heads: [["previous", "first"]], headDim: 8 }),
+);
 
 describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is lost", () => {
   const e = explorer();
@@ -64,7 +66,11 @@ describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is l
 
   test("a page that may store nothing works: it keeps nothing but its link", async () => {
     const page = await e.open("", { storageState: { cookies: [], origins: [] } });
-    expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])).toEqual([0, 0, ""]);
+    expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])).toEqual([
+      0,
+      0,
+      "",
+    ]);
     await page.close();
   });
 });
