@@ -40,4 +40,25 @@ export const pages: readonly Page[] = [
     group: "lab",
     load: async () => (await import("./labs/gotcha-lab.js")).tag,
   },
+  {
+    id: "sequence",
+    title: "Sequence lab",
+    says: "RNN, LSTM and attention learn the same task before your eyes; why attention won.",
+    group: "lab",
+    load: async () => (await import("./labs/sequence-lab.js")).tag,
+  },
+  {
+    id: "forming",
+    title: "Watch a head form",
+    says: "Two layers learn to find what came after: an induction head appears.",
+    group: "lab",
+    load: async () => (await import("./labs/forming-lab.js")).tag,
+  },
+  {
+    id: "efficient",
+    title: "Efficient lab",
+    says: "Windows, strides, blocks and random features over your own text: what is kept, what is lost, what it costs.",
+    group: "lab",
+    load: async () => (await import("./labs/efficient-lab.js")).tag,
+  },
 ];

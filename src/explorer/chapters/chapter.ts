@@ -55,7 +55,7 @@ abstract class ChapterPage extends View {
   #block(b: Block): TemplateResult {
     if ("p" in b) return html`<p>${inline(b.p)}</p>`;
     if ("heading" in b) return html`<h3>${b.heading}</h3>`;
-    if ("code" in b) return html`<pre class="code"><code>${b.code}</code></pre>`;
+    if ("code" in b) return html`<pre class="code" tabindex="0"><code>${b.code}</code></pre>`;
     if ("ask" in b)
       return html`<details class="predict"><summary><b>Predict:</b> ${inline(b.ask)}</summary><p>${inline(b.answer)}</p></details>`;
     if ("wrong" in b)

@@ -459,7 +459,10 @@ function bytesOf(trace: Trace): number {
   let numbers = trace.logits?.size ?? 0;
   for (const state of [...trace.hiddenStates, ...trace.encoderHiddenStates]) numbers += state.size;
   for (const r of trace.records) {
-    numbers += r instanceof QkRecord ? r.call.q.tensor.size + r.call.k.tensor.size + (r.values?.size ?? 0) : r.batch * r.heads * r.queries * r.keys;
+    numbers +=
+      r instanceof QkRecord
+        ? r.call.q.tensor.size + r.call.k.tensor.size + (r.values?.size ?? 0)
+        : r.batch * r.heads * r.queries * r.keys;
   }
   return numbers * 4;
 }

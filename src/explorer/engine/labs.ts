@@ -26,5 +26,8 @@ const later =
 export const labs: Record<string, LabCall> = {
   gotcha: later(async () => (await import("./gotcha.js")).gotcha),
   play: later(async () => (await import("./play.js")).play),
+  sequence: later(async () => (await import("./sequence.js")).sequence),
+  forming: later(async () => (await import("./sequence.js")).forming),
+  efficient: later(async () => (await import("./efficient.js")).efficient),
   stream: later(async () => (await import("./play.js")).stream),
 };

@@ -45,7 +45,7 @@ export function weightText(w: number): string {
 /** A weight where room is short. */
 export function shortWeight(w: number): string {
   if (Number.isNaN(w)) return "";
-  if (w > 0.995) return "1";
+  if (w > 0.995) return w === 1 ? "1" : ">.99";
   return w < 0.005 ? "" : w.toFixed(2).slice(1);
 }
 

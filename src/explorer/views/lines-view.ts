@@ -1,11 +1,12 @@
 /** @file The head view: tokens on both sides, a curve for every weight worth drawing; one head or several. */
-import { html, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { headStyle } from "../draw/colour.js";
 import { linesScene } from "../scene/lines.js";
 import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
 import { PictureView } from "./picture-view.js";
+import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
 class LinesView extends PictureView {
@@ -54,6 +55,7 @@ class LinesView extends PictureView {
       </div>
       ${this.canvas(scene)}
       <p class="legend">Left looks, right is looked at. ${scene.lines.length.toLocaleString("en")} lines carry ${percent(scene.drawn)} of the weight; thinner lines are smaller weights.</p>
+      ${query >= 0 && heads.length === 1 ? rowTable(k, maps.value, heads[0]!, query, "What it looks at most") : nothing}
     `;
   }
 

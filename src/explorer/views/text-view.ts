@@ -8,6 +8,7 @@ import { groupLabel, shortWeight, weightText } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf } from "../state/actions.js";
 import type { KindView, LayerMaps } from "../engine/protocol.js";
 import { define, View } from "./base.js";
+import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
 class TextView extends View {
@@ -28,6 +29,7 @@ class TextView extends View {
         </div>
       </div>
       ${k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
+      ${reverse ? nothing : rowTable(k, maps.value, headOf(this.store, k), this.#asked(maps.value, false), "What it looks at most")}
     `;
   }
 
@@ -74,7 +76,7 @@ class TextView extends View {
     const asked = this.#asked(maps, reverse);
     const weights = this.#weights(k, maps, asked, reverse);
     const [tokens, groups] = reverse ? [k.rows, maps.rows] : [k.columns, maps.columns];
-    return html`<div class="passage" role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
+    return html`<div class="passage" dir="auto" role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
       ${groups.map((g, n) => this.#token(groupLabel(tokens, g), n, g[0], weights[n]!, n === asked, reverse, tokens[g[0]]!.text.startsWith("\n"), tokens[g[0]]!.startsWord))}
     </div>`; // biome-ignore format: one template
   }

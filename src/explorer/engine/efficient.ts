@@ -1,0 +1,190 @@
+/** @file The efficient lab: a mechanism over one head of the run, beside exact attention on the same q, k and v. */
+import {
+  bigBird, fixed, linearAttention, longformer, type Mechanism, performer, slidingWindow, streaming, strided, topKBlocks,
+} from "../../attention/efficient/index.js"; // biome-ignore format: a list
+import { OptionError, tensor, UnavailableError } from "../../tensor/index.js";
+import { QkRecord, visibleWeights } from "../../trace/index.js";
+import type { LabCall } from "./labs.js";
+import type { Kind } from "./protocol.js";
+
+export interface EfficientAsked {
+  run: number;
+  kind: Kind;
+  layer: number;
+  head: number;
+  mechanism: string;
+  /** What the mechanism's own slider says: a reach, a block, a number of features. */
+  size: number;
+}
+
+export interface EfficientShown {
+  /** Effective weights, [L, L]; NaN where the mechanism sees nothing. Of the approximations some may be negative. */
+  map: Float32Array;
+  exact: Float32Array;
+  /** Share of exact attention's weight on keys the mechanism sees, per query. */
+  kept: Float32Array;
+  /** ‖output − exact‖ / ‖exact‖ per query. */
+  error: Float32Array;
+  /** Over all queries at once. */
+  totalError: number;
+  totalKept: number;
+  milliseconds: number;
+  /** Query–key pairs and multiply-adds, counted by the code that runs, for lengths to 10,000; exact beside it. */
+  cost: { length: number; exact: number; own: number; exactBytes: number; ownBytes: number }[];
+}
+
+type Any = Mechanism<any>; // biome-ignore lint/suspicious/noExplicitAny: each mechanism has options of its own
+
+const mechanisms: Record<
+  string,
+  { run: Any; options(size: number, length: number): object; restricts: boolean; causalOnly?: boolean }
+> = {
+  slidingWindow: { run: slidingWindow as Any, options: (w) => ({ window: w }), restricts: true },
+  strided: { run: strided as Any, options: (s) => ({ stride: s }), restricts: true },
+  fixed: { run: fixed as Any, options: (s) => ({ blockSize: s }), restricts: true },
+  longformer: { run: longformer as Any, options: (w) => ({ window: w, globalTokens: [0] }), restricts: true },
+  bigBird: { run: bigBird as Any, options: (b) => ({ blockSize: b, randomBlocks: 1, seed: 1 }), restricts: true },
+  topKBlocks: { run: topKBlocks as Any, options: (b) => ({ blockSize: b, topK: 2 }), restricts: true },
+  streaming: { run: streaming as Any, options: (w) => ({ window: w, sinks: 1 }), restricts: true, causalOnly: true },
+  performer: { run: performer as Any, options: (m) => ({ features: m, seed: 1 }), restricts: false },
+  linearAttention: { run: linearAttention as unknown as Any, options: () => ({}), restricts: false },
+};
+
+export const efficient: LabCall = async (asked, _options, context) => {
+  const { run, kind, layer, head, mechanism: name, size } = asked as EfficientAsked;
+  const record = context.run(run).result.trace.record(layer, kind);
+  const m = mechanisms[name];
+  if (!m)
+    throw new OptionError({
+      where: "efficient lab",
+      argument: "mechanism",
+      got: `is "${name}"`,
+      expected: Object.keys(mechanisms).join(", "),
+    });
+  if (!(record instanceof QkRecord) || !record.values) {
+    throw new UnavailableError({
+      where: "efficient lab",
+      argument: "the trace",
+      got: "has no q, k and v",
+      fix: "open a model, or record with values",
+    });
+  }
+  if (record.queries !== record.keys || record.keys > 1024) {
+    throw new OptionError({
+      where: "efficient lab",
+      argument: "the text",
+      got: `has ${record.queries} × ${record.keys} tokens`,
+      expected: "self-attention over at most 1,024 tokens",
+    });
+  }
+  const { call } = record;
+  const L = call.queries;
+  const causal = call.rule.end[0]! < L;
+  if (m.causalOnly && !causal)
+    throw new OptionError({
+      where: "efficient lab",
+      argument: name,
+      got: "reads forwards only",
+      expected: "a causal model",
+      fix: "choose another mechanism",
+    });
+  const part = (x: typeof call.q, h: number, D: number) => {
+    const out = new Float32Array(L * D);
+    for (let i = 0; i < L; i++) {
+      const start = x.offset + h * x.strides[1] + i * x.strides[2];
+      out.set(x.tensor.data.subarray(start, start + D), i * D);
+    }
+    return tensor(out, [1, 1, L, D]);
+  };
+  const keyHead = Math.floor((head * call.keyHeads) / call.heads);
+  const q = part(call.q, head, call.headDim);
+  const k = part(call.k, keyHead, call.headDim);
+  const Dv = record.values.shape[3]!;
+  const v = tensor(record.values.data.slice(keyHead * L * Dv, (keyHead + 1) * L * Dv), [1, 1, L, Dv]);
+  const identity = new Float32Array(L * L);
+  for (let i = 0; i < L; i++) identity[i * L + i] = 1;
+  const options = { causal, scale: call.scale, ...m.options(size, L) };
+  const start = performance.now();
+  const out = m.run(q, k, v, options).data.slice();
+  const milliseconds = performance.now() - start;
+  const map = m.run(q, k, tensor(identity, [1, 1, L, L]), options).data.slice();
+  const exact = visibleWeights(record, { head });
+  return compared({
+    map,
+    exact,
+    out,
+    values: v.data,
+    L,
+    Dv,
+    restricts: m.restricts,
+    milliseconds,
+    cost: costs(m, size, causal, call.headDim),
+  });
+};
+
+function compared(o: {
+  map: Float32Array;
+  exact: Float32Array;
+  out: Float32Array;
+  values: Float32Array;
+  L: number;
+  Dv: number;
+  restricts: boolean;
+  milliseconds: number;
+  cost: EfficientShown["cost"];
+}): EfficientShown {
+  const { map, exact, out, values, L, Dv } = o;
+  const kept = new Float32Array(L);
+  const error = new Float32Array(L);
+  let [off, all] = [0, 0];
+  const want = new Float64Array(Dv);
+  for (let i = 0; i < L; i++) {
+    want.fill(0);
+    for (let j = 0; j < L; j++) {
+      const w = exact[i * L + j]!;
+      const n = i * L + j;
+      if (Number.isNaN(w)) map[n] = Number.NaN;
+      else {
+        if (map[n] !== 0 || !o.restricts) kept[i]! += w;
+        for (let d = 0; d < Dv; d++) want[d]! += w * values[j * Dv + d]!;
+      }
+      if (o.restricts && map[n] === 0) map[n] = Number.NaN; // not seen at all
+    }
+    let [e, s] = [0, 0];
+    for (let d = 0; d < Dv; d++) {
+      e += (out[i * Dv + d]! - want[d]!) ** 2;
+      s += want[d]! ** 2;
+    }
+    error[i] = s > 0 ? Math.sqrt(e / s) : 0;
+    off += e;
+    all += s;
+  }
+  const totalKept = kept.reduce((a, b) => a + b, 0) / L;
+  return {
+    map,
+    exact,
+    kept,
+    error,
+    totalError: all > 0 ? Math.sqrt(off / all) : 0,
+    totalKept,
+    milliseconds: o.milliseconds,
+    cost: o.cost,
+  };
+}
+
+function costs(m: (typeof mechanisms)[string], size: number, causal: boolean, headDim: number): EfficientShown["cost"] {
+  return [256, 512, 1024, 2048, 4096, 10_000].map((length) => {
+    const own = m.run.cost({ length, headDim }, { causal, ...m.options(size, length) });
+    const exact = slidingWindow.cost(
+      { length, headDim },
+      { causal, window: { left: Number.POSITIVE_INFINITY, right: Number.POSITIVE_INFINITY } },
+    );
+    return {
+      length,
+      exact: exact.multiplyAdds,
+      own: own.multiplyAdds,
+      exactBytes: length * length * 4,
+      ownBytes: own.memory,
+    };
+  });
+}

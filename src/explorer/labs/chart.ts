@@ -1,0 +1,88 @@
+/** @file A small line chart with its numbers as a table beside it: what the labs draw while something runs. */
+import { html, nothing, svg, type TemplateResult } from "lit";
+
+export interface ChartLine {
+  name: string;
+  colour: string;
+  dash?: string;
+  points: readonly { x: number; y: number }[];
+}
+
+export interface Chart {
+  title: string;
+  x: string;
+  y: string;
+  lines: readonly ChartLine[];
+  /** Powers of ten on this axis. */
+  logX?: boolean;
+  logY?: boolean;
+  /** The axis runs from 0 to here; default: the largest number. */
+  top?: number;
+  /** A dashed level with a name: chance. */
+  level?: { y: number; name: string };
+  /** How a number of the y axis is written. */
+  show?: (y: number) => string;
+}
+
+const [W, H, left, bottom, top, right] = [420, 250, 52, 36, 12, 70];
+
+export function chart(c: Chart): TemplateResult {
+  const show =
+    c.show ??
+    ((y: number) =>
+      Math.abs(y) >= 1000 || (y !== 0 && Math.abs(y) < 0.01) ? y.toExponential(0) : `${Math.round(y * 100) / 100}`);
+  const all = c.lines
+    .flatMap((l) => l.points)
+    .filter((p) => Number.isFinite(p.y) && (!c.logY || p.y > 0) && (!c.logX || p.x > 0));
+  const xs = all.map((p) => p.x);
+  const ys = all.map((p) => p.y);
+  const fx = (x: number): number => (c.logX ? Math.log10(x) : x);
+  const fy = (y: number): number => (c.logY ? Math.log10(y) : y);
+  const [x0, x1] = [fx(Math.min(...xs, Number.POSITIVE_INFINITY)), fx(Math.max(...xs))];
+  const [y0, y1] = [
+    c.logY ? Math.floor(fy(Math.min(...ys))) : 0,
+    c.logY ? Math.ceil(fy(Math.max(...ys))) : (c.top ?? Math.max(1e-9, ...ys) * 1.05),
+  ];
+  const X = (x: number): number => left + ((fx(x) - x0) / Math.max(1e-9, x1 - x0)) * (W - left - right);
+  const Y = (y: number): number => H - bottom - ((fy(y) - y0) / Math.max(1e-9, y1 - y0)) * (H - bottom - top);
+  const levels = c.logY
+    ? Array.from(
+        { length: Math.min(9, y1 - y0 + 1) },
+        (_, n) => 10 ** (y0 + Math.round((n * (y1 - y0)) / Math.min(8, Math.max(1, y1 - y0)))),
+      )
+    : [0, 0.25, 0.5, 0.75, 1].map((t) => t * y1);
+  const steps =
+    all.length === 0
+      ? []
+      : c.logX
+        ? [...new Set(xs)].sort((a, b) => a - b)
+        : [0, 0.5, 1].map((t) => x0 + t * (x1 - x0));
+  const last = (l: ChartLine): { x: number; y: number } | undefined =>
+    [...l.points].reverse().find((p) => Number.isFinite(p.y));
+  const says = c.lines.map((l) => `${l.name}: ${last(l) ? show(last(l)!.y) : "nothing yet"}`).join("; ");
+  return html`<figure class="chart"><figcaption>${c.title}</figcaption>
+    <svg viewBox="0 0 ${W} ${H}" role="img" aria-label=${`${c.title}. ${says}`}>
+      ${all.length === 0 ? svg`<text x=${W / 2} y=${H / 2} text-anchor="middle" class="svg-tick">nothing yet</text>` : nothing}
+      ${all.length === 0 ? nothing : levels.map((y) => svg`<line x1=${left} x2=${W - right} y1=${Y(y)} y2=${Y(y)} class="svg-grid"></line><text x=${left - 6} y=${Y(y) + 4} text-anchor="end" class="svg-tick">${show(y)}</text>`)}
+      ${steps.map((x) => svg`<text x=${X(x)} y=${H - bottom + 16} text-anchor="middle" class="svg-tick">${x >= 1000 ? `${Math.round(x / 100) / 10}k` : Math.round(x)}</text>`)}
+      ${c.level && all.length > 0 ? svg`<line x1=${left} x2=${W - right} y1=${Y(c.level.y)} y2=${Y(c.level.y)} class="svg-chance"></line><text x=${W - right + 4} y=${Y(c.level.y) + 4} class="svg-tick">${c.level.name}</text>` : nothing}
+      ${c.lines.map((l) => {
+        const points = l.points.filter((p) => Number.isFinite(p.y) && (!c.logY || p.y > 0));
+        const end = last(l);
+        return points.length === 0 ? nothing : svg`<path d=${points.map((p, n) => `${n ? "L" : "M"}${X(p.x).toFixed(1)} ${Y(Math.max(p.y, c.logY ? 1e-300 : 0)).toFixed(1)}`).join("")} fill="none" stroke=${l.colour} stroke-width="2" stroke-dasharray=${l.dash ?? "none"}></path>${end ? svg`<text x=${X(end.x) + 5} y=${Y(end.y) + 4} class="svg-tick">${l.name}</text>` : nothing}`;
+      })}
+      <text x=${(left + W - right) / 2} y=${H - 4} text-anchor="middle" class="svg-tick">${c.x}</text>
+      <text x="12" y=${H / 2} text-anchor="middle" transform=${`rotate(-90 12 ${H / 2})`} class="svg-tick">${c.y}</text>
+    </svg>
+    <details><summary>as numbers</summary><div class="frame" tabindex="0" role="region" aria-label=${c.title}><table class="numbers"><thead><tr><th scope="col">${c.x}</th>${c.lines.map((l) => html`<th scope="col">${l.name}</th>`)}</tr></thead>
+      <tbody>${[...new Set(xs)].sort((a, b) => a - b).filter((_, n, list) => n % Math.ceil(list.length / 14) === 0 || n === list.length - 1).map((x) => html`<tr><td>${Math.round(x)}</td>${c.lines.map((l) => html`<td>${show(l.points.find((p) => p.x === x)?.y ?? Number.NaN).replace("NaN", "–")}</td>`)}</tr>`)}</tbody></table></div></details>
+  </figure>`; // biome-ignore format: a drawing
+}
+
+/** Okabe & Ito's, deepened for paper; also told apart by dash. */
+export const lineStyles: Record<string, { colour: string; dash: string }> = {
+  rnn: { colour: "var(--line-a)", dash: "7 3" },
+  lstm: { colour: "var(--line-b)", dash: "2 3" },
+  gru: { colour: "var(--line-d)", dash: "9 3 2 3" },
+  attention: { colour: "var(--line-c)", dash: "none" },
+};

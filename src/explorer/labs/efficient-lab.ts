@@ -1,0 +1,80 @@
+/** @file The efficient lab: a mechanism laid over one head of the reader's own text: mask, mass kept, error per query, cost. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { EfficientAsked, EfficientShown } from "../engine/efficient.js";
+import { percent, tokenLabel } from "../scene/tokens.js";
+import { headOf, layerOf } from "../state/actions.js";
+import { define, View } from "../views/base.js";
+import "../views/plain-map.js";
+import { failure, waiting } from "../views/waiting.js";
+import { chart } from "./chart.js";
+
+export const tag = "qkv-efficient-lab";
+
+interface Choice {
+  id: string;
+  name: string;
+  says: string;
+  /** What the slider is, with its range; none where there is nothing to choose. */
+  size?: { name: string; from: number; to: number; step: number; start: number };
+}
+const choices: readonly Choice[] = [
+  { id: "slidingWindow", name: "Window", says: "each token sees its neighbours; nothing else exists (Longformer's local part, Mistral)", size: { name: "window", from: 1, to: 128, step: 1, start: 8 } },
+  { id: "strided", name: "Strided", says: "neighbours and every l-th token (Sparse Transformer, Child et al. 2019)", size: { name: "stride", from: 2, to: 64, step: 1, start: 6 } },
+  { id: "fixed", name: "Fixed", says: "its own block and the summaries at the ends of earlier blocks (Child et al. 2019)", size: { name: "block", from: 2, to: 64, step: 1, start: 6 } },
+  { id: "longformer", name: "Longformer", says: "a window, and token 0 sees all and is seen by all (Beltagy et al. 2020)", size: { name: "window", from: 1, to: 128, step: 1, start: 6 } },
+  { id: "bigBird", name: "BigBird", says: "neighbouring, first, last and random blocks (Zaheer et al. 2020)", size: { name: "block", from: 2, to: 32, step: 1, start: 4 } },
+  { id: "topKBlocks", name: "Top blocks", says: "its own block and the block whose mean key fits best (MoBA, Lu et al. 2025)", size: { name: "block", from: 2, to: 32, step: 1, start: 4 } },
+  { id: "streaming", name: "Sink + window", says: "the first token and a rolling window (Xiao et al. 2024)", size: { name: "window", from: 1, to: 128, step: 1, start: 8 } },
+  { id: "performer", name: "Performer", says: "all keys, roughly: random features of the softmax kernel (Choromanski et al. 2021)", size: { name: "features", from: 8, to: 512, step: 8, start: 64 } },
+  { id: "linearAttention", name: "Linear", says: "all keys, but not softmax: φ(q)·φ(k) with φ = elu + 1 (Katharopoulos et al. 2020)" },
+]; // biome-ignore format: a table
+
+class EfficientLab extends View {
+  override render(): TemplateResult {
+    const { store } = this;
+    const run = store.shown.value;
+    const k = store.kind.value;
+    if (!run || !k) return waiting(store.run.value, "Reading the text");
+    const x = store.choice.value.extra;
+    const m = choices.find((c) => c.id === x["mechanism"]) ?? choices[0]!;
+    const size = m.size ? Math.min(m.size.to, Math.max(m.size.from, Number(x["size"] ?? m.size.start))) : 0;
+    const [layer, head] = [layerOf(store, k), headOf(store, k)];
+    const asked: EfficientAsked = { run: run.id, kind: k.kind, layer, head, mechanism: m.id, size };
+    const answer = store.ask(
+      `efficient ${JSON.stringify(asked)}`,
+      () => store.engine.lab("efficient", asked) as Promise<EfficientShown>,
+    ).value;
+    return html`<article class="page lab">
+      <h2>Efficient lab</h2>
+      <p class="lead">Comparing every pair costs N². Each of these compares fewer, or all of them roughly. What is lost depends on the head: here is layer ${layer}, head ${head} of ${run.model.name}, on your text.</p>
+      <div class="choices" role="radiogroup" aria-label="Mechanisms">${choices.map((c) => html`<button role="radio" aria-checked=${c === m} class=${c === m ? "on" : ""} @click=${() => store.change({ extra: { ...x, mechanism: c.id, size: String(c.size?.start ?? 0) } }, "push")}>${c.name}</button>`)}</div>
+      <p>${m.name}: ${m.says}.</p>
+      <div class="tools">
+        ${m.size ? html`<label class="slider">${m.size.name} <input id="size" type="range" min=${m.size.from} max=${m.size.to} step=${m.size.step} .value=${String(size)} @input=${(e: Event) => store.change({ extra: { ...x, size: (e.target as HTMLInputElement).value } })} /><output>${size}</output></label>` : nothing}
+        <label>layer <select @change=${(e: Event) => store.change({ layer: Number((e.target as HTMLSelectElement).value) })}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layer}>${l}</option>`)}</select></label>
+        <label>head <select @change=${(e: Event) => store.change({ head: Number((e.target as HTMLSelectElement).value) })}>${[...Array(k.heads).keys()].map((h) => html`<option value=${h} ?selected=${h === head}>${h}</option>`)}</select></label>
+      </div>
+      ${answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value, k.rows.map(tokenLabel), m) : waiting(answer, "Computing both")}
+    </article>`; // biome-ignore format: one template
+  }
+
+  #result(r: EfficientShown, labels: string[], m: Choice): TemplateResult {
+    const roughly = m.id === "performer" || m.id === "linearAttention";
+    const points = (values: Float32Array): { x: number; y: number }[] => Array.from(values, (y, x) => ({ x, y }));
+    return html`
+      <p class="lead" data-testid="efficient">${roughly ? "All keys are seen." : html`It keeps <span class="figure">${percent(r.totalKept)}</span> of the weight.`} The output is off by <span class="figure">${percent(r.totalError)}</span>.</p>
+      <div class="two-up"><figure><figcaption>Exact</figcaption><qkv-plain-map .map=${{ rows: labels, columns: labels, values: r.exact, says: "Exact attention.", height: 360 }}></qkv-plain-map></figure>
+      <figure><figcaption>${m.name}${roughly ? "" : ": hatched is never looked at"}</figcaption><qkv-plain-map .map=${{ rows: labels, columns: labels, values: r.map, says: `The effective map of ${m.name}.`, height: 360 }}></qkv-plain-map></figure></div>
+      <div class="two-up charts">
+        ${chart({ title: "Query by query", x: "query", y: "share", top: 1, lines: [...(roughly ? [] : [{ name: "kept", colour: "var(--line-b)", points: points(r.kept) }]), { name: "error", colour: "var(--line-a)", dash: "7 3", points: points(r.error).map((p) => ({ ...p, y: Math.min(1, p.y) })) }] })}
+        ${chart({ title: "Multiply-adds of one head, counted by the code that runs", x: "tokens", y: "multiply-adds", logX: true, logY: true, lines: [{ name: "exact", colour: "var(--line-c)", points: r.cost.map((c) => ({ x: c.length, y: c.exact })) }, { name: m.name, colour: "var(--line-a)", dash: "7 3", points: r.cost.map((c) => ({ x: c.length, y: c.own })) }] })}
+      </div>
+      <table class="numbers"><caption>What it costs, one head; this run took ${r.milliseconds.toFixed(1)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">exact</th><th scope="col">${m.name}</th><th scope="col">less by</th><th scope="col">an N × N map would be</th></tr></thead>
+        <tbody>${r.cost.map((c) => html`<tr><td>${c.length.toLocaleString("en")}</td><td>${million(c.exact)}</td><td>${million(c.own)}</td><td>${(c.exact / c.own).toFixed(1)}×</td><td>${(c.exactBytes / 1e6).toFixed(1)} MB</td></tr>`)}</tbody></table>
+      <p class="soft">Exact attention in this library never stores that map either: memory is O(N), only the arithmetic is N². More on your own data: <code>qkv compare</code>.</p>`; // biome-ignore format: one template
+  }
+}
+
+const million = (n: number): string =>
+  `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: n < 1e7 ? 2 : 0 })} M`;
+define(tag, EfficientLab);
