@@ -1,5 +1,5 @@
 /** @file Files written whole or not at all. */
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
 /**
@@ -9,7 +9,7 @@ import { basename, dirname, join, resolve } from "node:path";
  */
 export function writeSafely(path: string, write: (temporary: string) => void): void {
   const target = resolve(path);
-  mkdirSync(dirname(target), { recursive: true });
+  makeFolder(dirname(target));
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.part`);
   try {
     write(temporary);
@@ -18,4 +18,14 @@ export function writeSafely(path: string, write: (temporary: string) => void): v
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/**
+ * Makes a folder and what is missing above it, one at a time: Node's own recursive form never ends where a file system
+ * takes no folders (/proc on Linux).
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
