@@ -17,6 +17,7 @@ export function qkv(args: readonly string[], env: Record<string, string> = {}): 
     encoding: "utf8",
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "", COLUMNS: "80", ...env },
     maxBuffer: 2 ** 28,
+    timeout: 120_000, // a command that hangs is a failure, not a wait
   });
   return { code: ran.status, out: ran.stdout, err: ran.stderr };
 }

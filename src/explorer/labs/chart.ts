@@ -59,6 +59,13 @@ export function chart(c: Chart): TemplateResult {
         : [0, 0.5, 1].map((t) => x0 + t * (x1 - x0));
   const last = (l: ChartLine): { x: number; y: number } | undefined =>
     [...l.points].reverse().find((p) => Number.isFinite(p.y));
+  // Names at the ends of the lines, kept apart.
+  const ends = c.lines
+    .map((l) => ({ l, at: last(l) }))
+    .filter((e) => e.at && all.length > 0 && (!c.logY || e.at.y > 0))
+    .map(({ l, at }) => ({ name: l.name, x: X(at!.x) + 5, y: Y(at!.y) + 4 }))
+    .sort((a, b) => a.y - b.y);
+  ends.forEach((e, n) => { if (n > 0) e.y = Math.max(e.y, ends[n - 1]!.y + 12); }); // biome-ignore format: one line
   const says = c.lines.map((l) => `${l.name}: ${last(l) ? show(last(l)!.y) : "nothing yet"}`).join("; ");
   return html`<figure class="chart"><figcaption>${c.title}</figcaption>
     <svg viewBox="0 0 ${W} ${H}" role="img" aria-label=${`${c.title}. ${says}`}>
@@ -68,9 +75,9 @@ export function chart(c: Chart): TemplateResult {
       ${c.level && all.length > 0 ? svg`<line x1=${left} x2=${W - right} y1=${Y(c.level.y)} y2=${Y(c.level.y)} class="svg-chance"></line><text x=${W - right + 4} y=${Y(c.level.y) + 4} class="svg-tick">${c.level.name}</text>` : nothing}
       ${c.lines.map((l) => {
         const points = l.points.filter((p) => Number.isFinite(p.y) && (!c.logY || p.y > 0));
-        const end = last(l);
-        return points.length === 0 ? nothing : svg`<path d=${points.map((p, n) => `${n ? "L" : "M"}${X(p.x).toFixed(1)} ${Y(Math.max(p.y, c.logY ? 1e-300 : 0)).toFixed(1)}`).join("")} fill="none" stroke=${l.colour} stroke-width="2" stroke-dasharray=${l.dash ?? "none"}></path>${end ? svg`<text x=${X(end.x) + 5} y=${Y(end.y) + 4} class="svg-tick">${l.name}</text>` : nothing}`;
+        return points.length === 0 ? nothing : svg`<path d=${points.map((p, n) => `${n ? "L" : "M"}${X(p.x).toFixed(1)} ${Y(Math.max(p.y, c.logY ? 1e-300 : 0)).toFixed(1)}`).join("")} fill="none" stroke=${l.colour} stroke-width="2" stroke-dasharray=${l.dash ?? "none"}></path>`;
       })}
+      ${ends.map((e) => svg`<text x=${e.x} y=${e.y} class="svg-tick">${e.name}</text>`)}
       <text x=${(left + W - right) / 2} y=${H - 4} text-anchor="middle" class="svg-tick">${c.x}</text>
       <text x="12" y=${H / 2} text-anchor="middle" transform=${`rotate(-90 12 ${H / 2})`} class="svg-tick">${c.y}</text>
     </svg>

@@ -118,6 +118,8 @@ class SequenceLab extends View {
         .map((x) => ({ x: x.step, y: (mean = Number.isNaN(mean) ? x.loss : 0.9 * mean + 0.1 * x.loss) }));
     };
     const look = (m: Model): LabStep["look"] => [...this.steps.get(m)!].reverse().find((s) => s.look)?.look;
+    const start = (m: Model): LabStep["look"] => this.steps.get(m)!.find((s) => s.look)?.look;
+    const now = this.store.choice.value.extra["slope"] === "now";
     return html`<div class="two-up charts">
       ${chart({ title: "Loss while training", x: "step", y: "nats", lines: models.map((m) => line(m, smooth(this.steps.get(m)!))) })}
       ${chart({
@@ -134,14 +136,14 @@ class SequenceLab extends View {
         ),
       })}
       ${chart({
-        title: "Slope that arrives so far back",
+        title: now ? "Slope that arrives so far back, now" : "Slope that arrives so far back, before training",
         x: "tokens back",
         y: "‖∂loss/∂token‖",
         logY: true,
         lines: models.map((m) =>
           line(
             m,
-            (look(m)?.gradientByDistance ?? []).map((a) => ({ x: a.distance, y: a.value })),
+            ((now ? look(m) : start(m))?.gradientByDistance ?? []).map((a) => ({ x: a.distance, y: a.value })),
           ),
         ),
       })}
@@ -149,11 +151,17 @@ class SequenceLab extends View {
   }
 
   #lesson(): TemplateResult {
-    const look = (m: Model) => [...(this.steps.get(m) ?? [])].reverse().find((s) => s.look)?.look;
-    const [rnn, attention] = [look("rnn"), look("attention")];
-    if (!rnn || !attention) return html``;
-    const far = (l: NonNullable<typeof rnn>): number => l.gradientByDistance.at(-1)?.value ?? Number.NaN;
-    return html`<section class="block"><p>So far attention answers ${(100 * attention.accuracy).toFixed(0)} % and the RNN ${(100 * rnn.accuracy).toFixed(0)} % of the questions. At the far end the slope is ${far(attention).toExponential(1)} for attention and ${far(rnn).toExponential(1)} for the RNN: after k steps it has passed a matrix k times. An LSTM's gates were built to keep it up (Hochreiter & Schmidhuber 1997); attention needs one step for any distance, at the price of comparing every pair.</p></section>`;
+    const looks = (m: Model) => (this.steps.get(m) ?? []).flatMap((s) => (s.look ? [s.look] : []));
+    const [rnn, attention] = [looks("rnn"), looks("attention")];
+    if (rnn.length === 0 || attention.length === 0) return html``;
+    // Before training all models are equally wrong, so their slopes can be compared; one that has learned has little slope left.
+    const fade = ([first]: typeof rnn): number =>
+      first!.gradientByDistance.at(-2)!.value / first!.gradientByDistance[0]!.value;
+    const { extra } = this.store.choice.value;
+    const now = extra["slope"] === "now";
+    return html`<section class="block">
+      <p><label>slopes <select id="slope" @change=${(e: Event) => this.store.change({ extra: { ...extra, slope: (e.target as HTMLSelectElement).value } })}><option value="" ?selected=${!now}>before training</option><option value="now" ?selected=${now}>now (a model that has learned has little left)</option></select></label></p>
+      <p>So far attention answers ${(100 * attention.at(-1)!.accuracy).toFixed(0)} % and the RNN ${(100 * rnn.at(-1)!.accuracy).toFixed(0)} % of the questions. Before training, the slope of the RNN at the far end was ${fade(rnn).toExponential(1)} of that at the near end, attention's ${fade(attention).toExponential(1)}: in the RNN it has passed a matrix once for every token in between. An LSTM's gates were built to keep it up (Hochreiter & Schmidhuber 1997); attention needs one step for any distance, at the price of comparing every pair.</p></section>`; // biome-ignore format: one template
   }
 }
 define(tag, SequenceLab);
