@@ -97,7 +97,15 @@ const kinds: readonly AttentionKind[] = ["self", "encoder", "decoder", "cross"];
 
 function chosenKind(trace: Trace, asked: string | undefined): AttentionKind {
   if (asked === undefined) return trace.kinds.includes("self") ? "self" : (trace.kinds[0] ?? "self");
-  if (kinds.includes(asked as AttentionKind)) return asked as AttentionKind;
+  if (trace.kinds.includes(asked as AttentionKind)) return asked as AttentionKind;
+  if (kinds.includes(asked as AttentionKind)) {
+    throw new OptionError({
+      where: "qkv view",
+      argument: "--kind",
+      got: `is "${asked}", which ${trace.info.model} has not`,
+      expected: trace.kinds.join(", "),
+    });
+  }
   throw new OptionError({ where: "qkv view", argument: "--kind", got: `is "${asked}"`, expected: kinds.join(", ") });
 }
 

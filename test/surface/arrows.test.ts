@@ -29,7 +29,7 @@ const arrows: Record<string, readonly string[]> = {
   "": core, // src/index.ts, the subpath "."
 };
 /** Runs off the page's thread, in the Web Worker, where the whole library may be. */
-const isWorker = (path: string): boolean => /^explorer\/engine\/(?!client|protocol|kinds|tokens)/.test(path);
+const isWorker = (path: string): boolean => /^explorer\/engine\/(?!client|protocol|kinds|tokens|groups)/.test(path);
 
 const roomOf = (path: string): string => (path.includes("/") ? path.slice(0, path.indexOf("/")) : "");
 
@@ -39,7 +39,7 @@ function imported({ path, text }: SourceFile): { room: string; as: string }[] {
   return specifiers.map((as) => ({ room: roomOf(posix.join(posix.dirname(path), as)), as }));
 }
 
-/** Worker code that a page would pull into its own thread: all of engine/ but the client, the types and what only describes a trace (kinds, tokens). */
+/** Worker code that a page would pull into its own thread: all of engine/ but the client, the types and what only describes a trace (kinds, tokens, groups). */
 function pulledIn({ path, text }: SourceFile): string[] {
   if (!path.startsWith("explorer/") || isWorker(path)) return [];
   return [...text.matchAll(/^import (?!type\b)[^;]*?from "(\.{1,2}\/[^"]+)";/gm)]
