@@ -2,6 +2,9 @@
 import type { HeadFormsStep, LabOptions, LabStep } from "../../training/index.js";
 import type { LabCall } from "./labs.js";
 
+/** What the pages of these labs are told, step by step. */
+export type { HeadFormsStep, LabStep } from "../../training/index.js";
+
 export type SequenceAsked = Omit<LabOptions, "model"> & { models: LabOptions["model"][] };
 
 /** Models take turns, a few steps each, so that all lines grow together. */

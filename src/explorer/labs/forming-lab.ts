@@ -1,6 +1,6 @@
 /** @file Watch a head form: two attention layers learn repeated tokens; loss, scores and maps step by step, to scrub back. */
 import { html, nothing, type TemplateResult } from "lit";
-import type { HeadFormsStep } from "../../training/index.js";
+import type { HeadFormsStep } from "../engine/sequence.js";
 import { words } from "../state/store.js";
 import { define, View } from "../views/base.js";
 import "../views/plain-map.js";

@@ -1,6 +1,6 @@
 /** @file Why attention: an RNN, an LSTM and attention learn the same task with as many weights, before the reader's eyes. */
 import { html, nothing, type TemplateResult } from "lit";
-import type { LabStep } from "../../training/index.js";
+import type { LabStep } from "../engine/sequence.js";
 import type { SequenceAsked } from "../engine/sequence.js";
 import { words } from "../state/store.js";
 import { define, View } from "../views/base.js";
@@ -156,12 +156,12 @@ class SequenceLab extends View {
     if (rnn.length === 0 || attention.length === 0) return html``;
     // Before training all models are equally wrong, so their slopes can be compared; one that has learned has little slope left.
     const fade = ([first]: typeof rnn): number =>
-      first!.gradientByDistance.at(-2)!.value / first!.gradientByDistance[0]!.value;
+      first!.gradientByDistance.at(-2)!.value / first!.gradientByDistance[1]!.value;
     const { extra } = this.store.choice.value;
     const now = extra["slope"] === "now";
     return html`<section class="block">
       <p><label>slopes <select id="slope" @change=${(e: Event) => this.store.change({ extra: { ...extra, slope: (e.target as HTMLSelectElement).value } })}><option value="" ?selected=${!now}>before training</option><option value="now" ?selected=${now}>now (a model that has learned has little left)</option></select></label></p>
-      <p>So far attention answers ${(100 * attention.at(-1)!.accuracy).toFixed(0)} % and the RNN ${(100 * rnn.at(-1)!.accuracy).toFixed(0)} % of the questions. Before training, the slope of the RNN at the far end was ${fade(rnn).toExponential(1)} of that at the near end, attention's ${fade(attention).toExponential(1)}: in the RNN it has passed a matrix once for every token in between. An LSTM's gates were built to keep it up (Hochreiter & Schmidhuber 1997); attention needs one step for any distance, at the price of comparing every pair.</p></section>`; // biome-ignore format: one template
+      <p>So far attention answers ${(100 * attention.at(-1)!.accuracy).toFixed(0)} % and the RNN ${(100 * rnn.at(-1)!.accuracy).toFixed(0)} % of the questions. Before training, the slope of the RNN at the far end was ${fade(rnn).toExponential(1)} times that one token back, attention's ${fade(attention).toFixed(1)} times: in the RNN it has passed a matrix once for every token in between. An LSTM's gates were built to keep it up (Hochreiter & Schmidhuber 1997); attention needs one step for any distance, at the price of comparing every pair.</p></section>`; // biome-ignore format: one template
   }
 }
 define(tag, SequenceLab);

@@ -155,12 +155,10 @@ class App extends View {
     const k = store.kind.value;
     const run = store.shown.value;
     if (!k || !run) return html``;
-    const set = (part: object) => (): void => store.change(part, "push");
-    void set;
     return html`<div class="selects">
       ${run.kinds.length > 1 ? html`<label>attention <select id="kind" @change=${(e: Event) => store.change({ kind: (e.target as HTMLSelectElement).value as "self", query: -1, key: -1 }, "push")}>${run.kinds.map((x) => html`<option value=${x.kind} ?selected=${x.kind === k.kind}>${x.kind}</option>`)}</select></label>` : nothing}
-      <label>layer <select id="layer" @change=${(e: Event) => store.change({ layer: Number((e.target as HTMLSelectElement).value) }, "push")}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layerOf(store, k)}>${l}</option>`)}</select></label>
-      <label>head <select id="head" @change=${(e: Event) => store.change({ head: Number((e.target as HTMLSelectElement).value), heads: [] }, "push")}>${[...Array(k.heads).keys()].map((h) => html`<option value=${h} ?selected=${h === headOf(store, k)}>${h}</option>`)}</select></label>
+      <label class="narrow">layer <select id="layer" @change=${(e: Event) => store.change({ layer: Number((e.target as HTMLSelectElement).value) }, "push")}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layerOf(store, k)}>${l}</option>`)}</select></label>
+      <label class="narrow">head <select id="head" @change=${(e: Event) => store.change({ head: Number((e.target as HTMLSelectElement).value), heads: [] }, "push")}>${[...Array(k.heads).keys()].map((h) => html`<option value=${h} ?selected=${h === headOf(store, k)}>${h}</option>`)}</select></label>
     </div>`;
   }
 

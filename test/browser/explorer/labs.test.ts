@@ -15,7 +15,11 @@ describe.skipIf(cannot)("labs and chapters", () => {
     const all: string[] = [];
     for (const { id, title } of pages) {
       await page.evaluate((p) => (globalThis as any).qkv.store.change({ page: p }), id);
-      await page.waitForFunction(() => (document.querySelector("#stage")?.textContent?.trim().length ?? 0) > 200 && document.querySelector("#stage .waiting") === null);
+      await page.waitForFunction(
+        () =>
+          (document.querySelector("#stage")?.textContent?.trim().length ?? 0) > 200 &&
+          document.querySelector("#stage .waiting") === null,
+      );
       expect(await page.locator("#stage .failure").count(), title).toBe(0);
       expect(await page.evaluate(() => document.documentElement.scrollWidth), title).toBeLessThanOrEqual(360);
       await page.evaluate(axe);
@@ -34,8 +38,18 @@ describe.skipIf(cannot)("labs and chapters", () => {
     await eventually(() => page.getByTestId("efficient").textContent()).toMatch(/keeps 100 % .* off by (0\.0|<0\.1) %/);
     const shown: any = await page.evaluate(async () => {
       const { store } = (globalThis as any).qkv;
-      const r = await store.engine.lab("efficient", { run: store.shown.peek().id, kind: "self", layer: 1, head: 0, mechanism: "slidingWindow", size: 3 });
-      return { kept: Array.from(r.kept as Float32Array), exact: Array.from(r.exact as Float32Array, (x) => (Number.isNaN(x) ? 0 : x)) };
+      const r = await store.engine.lab("efficient", {
+        run: store.shown.peek().id,
+        kind: "self",
+        layer: 1,
+        head: 0,
+        mechanism: "slidingWindow",
+        size: 3,
+      });
+      return {
+        kept: Array.from(r.kept as Float32Array),
+        exact: Array.from(r.exact as Float32Array, (x) => (Number.isNaN(x) ? 0 : x)),
+      };
     });
     const L = shown.kept.length;
     shown.kept.forEach((got: number, i: number) => {
@@ -58,7 +72,9 @@ describe.skipIf(cannot)("labs and chapters", () => {
   test("the forming head: steps come in, maps can be scrubbed", async () => {
     const page = await e.open("page=forming");
     await page.click("#train");
-    await page.waitForFunction(() => Number((document.querySelector("#scrub") as HTMLInputElement | null)?.max ?? 0) >= 3);
+    await page.waitForFunction(
+      () => Number((document.querySelector("#scrub") as HTMLInputElement | null)?.max ?? 0) >= 3,
+    );
     await page.getByRole("button", { name: "Stop" }).click();
     expect(await page.locator(".map-row qkv-plain-map").count()).toBe(4);
     await page.locator("#scrub").press("Home");

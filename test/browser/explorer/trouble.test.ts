@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import { describe, expect, test } from "vitest";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
-import { writeTrace } from "../../../src/trace/index.js";
+import { tensor } from "../../../src/tensor/index.js";
+import { MapRecord, Trace, writeTrace } from "../../../src/trace/index.js";
 import { drop } from "./drop.js";
 import { cannot, choice, eventually, explorer } from "./open.js";
 
@@ -52,6 +53,39 @@ describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is l
     expect(await choice(page)).toMatchObject({ view: "whatif", layer: 1 });
     await page.click("#sweep");
     await page.waitForSelector("table.score-grid tbody tr:nth-child(4)");
+  });
+
+  test("cross-attention is a rectangle in every view, beside the encoder's and the decoder's own maps", async () => {
+    const maps = (Lq: number, Lk: number) =>
+      tensor(
+        Float32Array.from({ length: 2 * Lq * Lk }, (_, n) =>
+          n % Lk === Math.floor(n / Lk) % Lk ? 0.6 : 0.4 / (Lk - 1),
+        ),
+        [1, 2, Lq, Lk],
+      );
+    const [source, target] = [
+      ["the", " red", " house", "."],
+      ["<pad>", "das", " rote", " Haus", " ", "."],
+    ];
+    const both = new Trace({
+      info: { model: "made", architecture: "t5", sequences: [{ ids: [0, 1, 2, 3, 4, 5], tokens: target }], sources: [{ ids: [0, 1, 2, 3], tokens: source }], provenance: { engine: "a test" } },
+      records: [new MapRecord({ kind: "encoder", layer: 0 }, maps(4, 4)), new MapRecord({ kind: "decoder", layer: 0 }, maps(6, 6)), new MapRecord({ kind: "cross", layer: 0 }, maps(6, 4))],
+    }); // biome-ignore format: one trace
+    const page = await e.open();
+    await drop(page, "t5.safetensors", writeTrace(both));
+    expect(await page.locator("#kind option").allTextContents()).toEqual(["encoder", "decoder", "cross"]);
+    await page.selectOption("#kind", "cross");
+    for (const view of ["text", "lines", "map", "heads", "types", "compare", "neuron", "flow"]) {
+      await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
+      await page.waitForFunction(
+        () =>
+          document.querySelector("#stage .waiting") === null &&
+          (document.querySelector("#stage")?.textContent?.trim().length ?? 0) > 20,
+      );
+      expect(await page.locator("#stage .failure").count(), view).toBe(0);
+    }
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ view: "text", query: 2 }));
+    await eventually(() => page.locator("#text-lead").textContent()).toMatch(/rote looks most at house 0\.6000/);
   });
 
   test("a link with a model, page or view that is not here still opens", async () => {
