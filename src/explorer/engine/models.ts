@@ -239,7 +239,8 @@ export async function servedSources(base: string): Promise<Source[]> {
   const sources: Source[] = [];
   for (const m of models) {
     const at = new URL(m.base, base);
-    if (m.kind === "trace") sources.push(await servedTrace(m.name, new URL(encodeURIComponent(m.files[0]!.path), at)));
+    if (m.kind === "trace")
+      sources.push(await servedTrace(m.id, m.name, new URL(encodeURIComponent(m.files[0]!.path), at)));
     else {
       const card: ModelCard = {
         id: m.id,
@@ -260,8 +261,8 @@ export async function servedSources(base: string): Promise<Source[]> {
   return sources;
 }
 
-async function servedTrace(name: string, at: URL): Promise<Source> {
-  const card: ModelCard = { id: `trace:${name}`, name, says: "a recorded trace", source: "trace", runs: false };
+async function servedTrace(id: string, name: string, at: URL): Promise<Source> {
+  const card: ModelCard = { id, name, says: "a recorded trace", source: "trace", runs: false };
   let inner: Source | undefined;
   return {
     card,
