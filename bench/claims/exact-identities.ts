@@ -4,7 +4,7 @@
  */
 import { linearAttention, slidingWindow, topKBlocks } from "../../src/attention/efficient/index.js";
 import { attend, intervals, merge } from "../../src/attention/efficient/parts.js";
-import { normals } from "../../src/attention/efficient/random.js";
+import { normals } from "../../src/tensor/random.js";
 import { attention } from "../../src/attention/index.js";
 import { defaultKernel, ops } from "../../src/kernels/index.js";
 import { type Tensor, tensor } from "../../src/tensor/index.js";

@@ -3,7 +3,7 @@
  *     node --import jiti/register bench/claims/linformer-error.ts
  */
 import { linformer, slidingWindow } from "../../src/attention/efficient/index.js";
-import { normals } from "../../src/attention/efficient/random.js";
+import { normals } from "../../src/tensor/random.js";
 import { attention } from "../../src/attention/index.js";
 import { type Tensor, tensor } from "../../src/tensor/index.js";
 import { digits, type Finding, logSlope, report } from "./claim.js";

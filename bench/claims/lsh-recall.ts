@@ -4,7 +4,7 @@
  *     node --import jiti/register bench/claims/lsh-recall.ts
  */
 import { reformer } from "../../src/attention/efficient/index.js";
-import { random } from "../../src/attention/efficient/random.js";
+import { random } from "../../src/tensor/random.js";
 import { tensor } from "../../src/tensor/index.js";
 import { type Finding, report } from "./claim.js";
 

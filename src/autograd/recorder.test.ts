@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { random } from "../attention/efficient/random.js";
+import { random } from "../tensor/random.js";
 import { ops, withOperations } from "../kernels/current.js";
 import type { AttentionCall, Binary, Unary } from "../kernels/kernel.js";
 import { contiguousHeads } from "../kernels/layout.js";

@@ -6,7 +6,7 @@
  * A batch is padded on the left, so that every text's last token stands in the last column. Each step gives the event
  * loop a turn, so that a page can draw and a caller can stop between tokens.
  */
-import { random } from "../attention/efficient/random.js";
+import { random } from "../tensor/random.js";
 import { OptionError, type Tensor } from "../tensor/index.js";
 import type { Trace } from "../trace/index.js";
 import type { Edit } from "./edit.js";

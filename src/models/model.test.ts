@@ -4,7 +4,7 @@ import { Config } from "./config.js";
 import { Gpt2 } from "./gpt2.js";
 import { Llama } from "./llama.js";
 import { chooser } from "./sample.js";
-import { random } from "../attention/efficient/random.js";
+import { random } from "../tensor/random.js";
 
 const llama = () =>
   new Llama(

@@ -3,7 +3,7 @@
  *
  *     scores ─▶ repetition penalty ─▶ ÷ temperature ─▶ the k best ─▶ the likeliest with total p ─▶ draw
  */
-import type { Random } from "../attention/efficient/random.js";
+import type { Random } from "../tensor/random.js";
 import { OptionError } from "../tensor/index.js";
 
 export interface SamplingOptions {

@@ -2,7 +2,7 @@
  * @file How a weight starts. A weight is [outputs, inputs] as torch stores it; "fan-in" is the number of inputs that one
  * output sums up, every axis but the first.
  */
-import type { Random } from "../attention/efficient/random.js";
+import type { Random } from "../tensor/random.js";
 import { sizeOf } from "../tensor/index.js";
 
 /** Fills a new weight. */

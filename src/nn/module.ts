@@ -4,7 +4,7 @@
  * A layer says what it is made of in `parts()`; names, loading, packing and initialising follow from that. Names are
  * torch's, joined by dots: "layers.0.self_attn.in_proj_weight".
  */
-import { random } from "../attention/efficient/random.js";
+import { random } from "../tensor/random.js";
 import type { WeightFormat } from "../kernels/kernel.js";
 import { asTensor, nearestName, OptionError, type Tensor, type TensorLike } from "../tensor/index.js";
 import type { Initialiser } from "./initialise.js";

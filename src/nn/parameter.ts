@@ -9,7 +9,7 @@
  * themselves gets them: `copy()` leaves the packed form in place, `tensor` replaces it, since an optimiser must change the
  * very numbers that the next forward reads.
  */
-import { type Random, random } from "../attention/efficient/random.js";
+import { type Random, random } from "../tensor/random.js";
 import { kernelInForce, ops } from "../kernels/current.js";
 import type { Kernel, PackedWeight, WeightFormat } from "../kernels/kernel.js";
 import { ShapeError, show, sizeOf, Tensor, tensor } from "../tensor/index.js";

@@ -7,7 +7,7 @@
  *               tells what comes after it now, and nothing else does; heads that look it up form on these rows
  *               (Olsson et al. 2022, arXiv:2209.11895, "induction heads")
  */
-import { type Random, random } from "../attention/efficient/random.js";
+import { type Random, random } from "../tensor/random.js";
 
 export interface Batch {
   /** Rows × length token ids. */

@@ -6,7 +6,7 @@
  *     induction   weight on the token after the earlier occurrence, second half only    d→a … a→b: copies what came next
  * Olsson et al. 2022 (arXiv:2209.11895), "prefix matching" score.
  */
-import { random } from "../attention/efficient/random.js";
+import { random } from "../tensor/random.js";
 import { withListener } from "../attention/listen.js";
 import { kernelInForce, ops } from "../kernels/current.js";
 

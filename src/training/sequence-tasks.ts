@@ -7,7 +7,7 @@
  *
  * Symbols are drawn evenly, so guessing is right once in `symbols` times.
  */
-import { type Random, random } from "../attention/efficient/random.js";
+import { type Random, random } from "../tensor/random.js";
 
 export type Task = "recall" | "copy";
 

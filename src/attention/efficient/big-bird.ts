@@ -17,7 +17,7 @@ import { adjusted } from "./cost.js";
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, integers, type Problem, selfOnly, type Table } from "./operands.js";
 import { attend, intervals, merge, without } from "./parts.js";
-import { random } from "./random.js";
+import { random } from "../../tensor/random.js";
 
 export interface BigBirdOptions extends CommonOptions {
   /** Tokens in a block; default 64, Hugging Face's. */

@@ -5,7 +5,7 @@
 import { kernelInForce } from "../../kernels/current.js";
 import { OptionError, type Tensor, tensor } from "../../tensor/index.js";
 import { type Candidate, candidates } from "./candidates.js";
-import { normals } from "./random.js";
+import { normals } from "../../tensor/random.js";
 
 /** Operands of one length: q, k [1, H, L, D], v [1, H, L, Dv]. */
 export interface Operands {

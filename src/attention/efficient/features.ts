@@ -7,7 +7,7 @@
  */
 import { ops } from "../../kernels/current.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
-import { random } from "./random.js";
+import { random } from "../../tensor/random.js";
 import { replaceRows } from "./rows.js";
 import { ints } from "./fill.js";
 

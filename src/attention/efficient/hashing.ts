@@ -5,7 +5,7 @@
 import { ops } from "../../kernels/current.js";
 import { asTensor, OptionError, ShapeError, show, type Tensor, tensor } from "../../tensor/index.js";
 import { count, type Problem } from "./operands.js";
-import { normals } from "./random.js";
+import { normals } from "../../tensor/random.js";
 import type { ReformerOptions } from "./reformer.js";
 
 /** How vectors are hashed. */

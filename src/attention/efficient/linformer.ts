@@ -11,7 +11,7 @@ import { asTensor, OptionError, ShapeError, show, type Tensor, type TensorLike, 
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, type Problem } from "./operands.js";
 import { attend, intervals } from "./parts.js";
-import { normals } from "./random.js";
+import { normals } from "../../tensor/random.js";
 import { blank } from "./rows.js";
 
 export interface LinformerOptions extends CommonOptions {

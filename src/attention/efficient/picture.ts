@@ -1,7 +1,7 @@
 /** @file A mechanism's mask as a small picture, read off its own map: a row a query, a column a key, ■ = sees. */
 import type { Tensor } from "../../tensor/index.js";
 import { tensor } from "../../tensor/index.js";
-import { normals } from "./random.js";
+import { normals } from "../../tensor/random.js";
 
 type Run = (q: Tensor, k: Tensor, v: Tensor, options: any) => Tensor;
 

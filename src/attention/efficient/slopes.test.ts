@@ -15,7 +15,7 @@ import {
   strided,
   topKBlocks,
 } from "./index.js";
-import { normals } from "./random.js";
+import { normals } from "../../tensor/random.js";
 
 const float64 = referenceKernel({ precision: "float64" });
 const L = 7;

@@ -3,7 +3,7 @@ import { ops } from "../../kernels/current.js";
 import type { Tensor } from "../../tensor/index.js";
 import { tensor } from "../../tensor/index.js";
 import { attend, intervals } from "./parts.js";
-import { normals } from "./random.js";
+import { normals } from "../../tensor/random.js";
 
 /** Normal numbers of a shape. */
 export function normal(seed: number, ...shape: number[]): Tensor {
