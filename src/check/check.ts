@@ -1,6 +1,7 @@
 /** @file `check`: an attention function in, the names of its mistakes out. */
+import type { Model } from "../models/index.js";
 import { OptionError } from "../tensor/index.js";
-import { type Candidate, within } from "./candidate/candidate.js";
+import { type Candidate, isLoadedModel, within } from "./candidate/candidate.js";
 import { Lab } from "./probe/lab.js";
 import { ModelLab } from "./probe/model-lab.js";
 import { plainMap } from "./probe/model-maps.js";
@@ -54,19 +55,22 @@ export async function check(attention: AttentionFunction, options: CheckOptions 
 
 /**
  * Checks a whole model.
- * @param model `{ config: { vocabSize, causal }, forward(ids, attentionMask, past?) }` → logits, hidden states or a pooled
- *     vector; sync or async
+ * @param given `{ config: { vocabSize, causal }, forward(ids, attentionMask, past?) }` → logits, hidden states or a pooled
+ *     vector; sync or async. Or a model of `loadModel` as it is
  * @throws {OptionError} when it has no forward or no vocabulary
  * Cost: about 100 calls on texts of seven tokens.
+ * @example
+ * const report = await checkModel(await loadModel("bundled"));
  */
-export async function checkModel(model: CandidateModel, options: CheckOptions = {}): Promise<Report> {
+export async function checkModel(given: CandidateModel | Model, options: CheckOptions = {}): Promise<Report> {
+  const model = isLoadedModel(given) ? (await import("./candidate/loaded.js")).candidateOf(given) : given;
   const vocabulary = model?.config?.vocabSize;
   if (typeof model?.forward !== "function" || !(vocabulary >= 2)) {
     throw new OptionError({
       where: "checkModel",
       argument: "model",
       got: typeof model?.forward === "function" ? `has config.vocabSize ${vocabulary}` : "has no forward",
-      expected: "{ config: { vocabSize, causal }, forward(ids, attentionMask) }",
+      expected: "{ config: { vocabSize, causal }, forward(ids, attentionMask) }, or a model of loadModel",
       fix: "give the size of the vocabulary as config.vocabSize",
     });
   }
@@ -74,7 +78,7 @@ export async function checkModel(model: CandidateModel, options: CheckOptions = 
   return checkCandidate(
     {
       kind: "model",
-      name: options.name ?? "model",
+      name: options.name ?? (isLoadedModel(given) ? given.name : "model"),
       config: model.config,
       forward: (ids, mask, past, extra) =>
         within(limit, () =>

@@ -9,6 +9,8 @@
  * import { assertAttention } from "qkv/check";
  * test("my attention", () => assertAttention(myAttention));
  */
+import type { Model } from "../models/index.js";
+import { isLoadedModel } from "./candidate/candidate.js";
 import { check, checkModel, checkModule } from "./check.js";
 import { toText } from "./report/text.js";
 import type { AttentionFunction, CandidateModel, CheckOptions, MultiHeadModule, Report } from "./types.js";
@@ -18,7 +20,7 @@ export interface MatcherOptions extends CheckOptions {
   strict?: boolean;
 }
 
-type Subject = AttentionFunction | CandidateModel | MultiHeadModule;
+type Subject = AttentionFunction | CandidateModel | Model | MultiHeadModule;
 
 async function judge(
   subject: unknown,
@@ -28,7 +30,7 @@ async function judge(
   const report =
     typeof subject === "function"
       ? await check(subject as AttentionFunction, options)
-      : it?.config?.vocabSize !== undefined
+      : it?.config?.vocabSize !== undefined || isLoadedModel(subject)
         ? await checkModel(subject as CandidateModel, options)
         : it?.heads !== undefined
           ? await checkModule(subject as MultiHeadModule, options)

@@ -113,7 +113,10 @@ export interface ModelConfig {
   slidingWindow?: number;
   /** Longest input; default: no limit. */
   maxLength?: number;
-  /** `forward(ids, mask, undefined, { decoderIds })` runs an encoder–decoder. */
+  /**
+   * An encoder–decoder: `forward(ids, mask, past, { decoderIds })` gives what the decoder makes of `decoderIds`, and
+   * without them the encoder's states. Its `past` holds the decoder's earlier tokens.
+   */
   encoderDecoder?: boolean;
   [other: string]: unknown;
 }

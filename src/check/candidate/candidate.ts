@@ -4,6 +4,7 @@
  * In the same process a call is the function itself; from the command line it goes to a child process, an HTTP endpoint
  * or a program on the other side of a pipe. Probes see no difference.
  */
+import type { Model } from "../../models/index.js";
 import type { CandidateModel, CandidateOptions, CheckOptions, MultiHeadModule, Numbers } from "../types.js";
 
 /** Why no result came. `hangs` and `dies` are found by the clock and by the process, not by the candidate. */
@@ -58,6 +59,12 @@ export interface ModelCandidate {
 }
 
 export type Candidate = AttentionCandidate | ModuleCandidate | ModelCandidate;
+
+/** Is it what `loadModel` gives? A duck's test, for a package that is there twice. */
+export function isLoadedModel(x: unknown): x is Model {
+  const it = x as Partial<Model> | null | undefined;
+  return typeof it?.compute === "function" && typeof it.forward === "function" && typeof it.family === "string";
+}
 
 /** Waits for a result no longer than `limit` ms. What never yields cannot be interrupted here. */
 export async function within<T>(limit: number, work: () => T | Promise<T>): Promise<T> {

@@ -97,7 +97,8 @@ export class ModelLab {
       const raw = await this.candidate.forward(given[0], given[1], past, extra);
       if (JSON.stringify(given) !== JSON.stringify([ids, mask]) || this.candidate.changedInputs)
         this.changedInputs = true;
-      return this.read(raw, ids.length, ids[0]!.length);
+      const decoder = extra?.["decoderIds"] as number[][] | undefined;
+      return this.read(raw, ids.length, (decoder ?? ids)[0]!.length);
     } catch (error) {
       const kind = error instanceof CandidateFailure ? error.kind : "throws";
       const message = (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
