@@ -1,11 +1,13 @@
-/** @file Attention backward: the same shapes; no JavaScript peer has a fused one, so it stands beside our own forward pass. */
-import { flopOf, numbers, owned } from "../src/kernels/problems.js";
+/** @file Attention backward: the same shapes. No JavaScript peer has a fused one; PyTorch has, and our own forward pass stands beside. */
+import { flopOf, numbers, operands, owned } from "../src/kernels/problems.js";
+import { pytorch } from "./peers/pytorch.js";
 import { inScope, ourKernel, ownedCall } from "./shared/ours.js";
 import type { Case } from "./shared/question.js";
 
 function one(N: number, causal: boolean, threads: number): Case {
   const kernel = ourKernel(threads);
-  const call = ownedCall(kernel, { heads: 12, queries: N, keys: N, headDim: 64, causal });
+  const problem = { heads: 12, queries: N, keys: N, headDim: 64, causal };
+  const call = ownedCall(kernel, problem);
   const { output, lse } = kernel.attention(call);
   const saved = { output: owned(kernel, output), lse: owned(kernel, lse) };
   const slope = owned(kernel, numbers(output.shape, 4));
@@ -18,10 +20,18 @@ function one(N: number, causal: boolean, threads: number): Case {
         name: `qkv ${kernel.name}, backward`,
         open: () => inScope(kernel, () => kernel.attentionBackward(call, saved, slope).dq),
       },
+      {
+        name: "PyTorch, backward",
+        open: () =>
+          pytorch(
+            { prepare: "backward", threads, shape: [12, N, N, 64], causal },
+            [...operands(problem), numbers(output.shape, 4)].map((x) => x.data),
+          ),
+      },
       { name: `qkv ${kernel.name}, forward`, open: () => inScope(kernel, () => kernel.attention(call).output) },
     ],
   };
 }
 
 export const cases = (threads: number): (() => Case)[] =>
-  [512, 1024].flatMap((N) => [false, true].map((causal) => () => one(N, causal, threads)));
+  [512, 1024, 2048].flatMap((N) => [false, true].map((causal) => () => one(N, causal, threads)));

@@ -2,6 +2,7 @@
 import { attentionCallOf, flopOf, operands } from "../src/kernels/problems.js";
 import { loops } from "./peers/loops.js";
 import { attentionRunner as onnx, merge } from "./peers/onnxruntime.js";
+import { pytorch } from "./peers/pytorch.js";
 import { attentionRunner as tfjs } from "./peers/tfjs.js";
 import { exactRows } from "./shared/exact.js";
 import { inScope, ourKernel, ownedCall } from "./shared/ours.js";
@@ -22,6 +23,14 @@ function one(N: number, causal: boolean, threads: number): Case {
     exact: exactRows(call),
     entries: [
       { name: `qkv ${kernel.name}`, open: () => inScope(kernel, onOwned(N, causal, threads)) },
+      {
+        name: "PyTorch",
+        open: () =>
+          pytorch(
+            { prepare: "attention", threads, shape: [12, N, N, 64], causal },
+            [call.q, call.k, call.v].map(({ tensor }) => tensor.data),
+          ),
+      },
       {
         name: "onnxruntime-node MHA",
         open: async () => heads(await onnx("node", "MultiHeadAttention", call, causal, threads)),
@@ -49,4 +58,4 @@ function onOwned(N: number, causal: boolean, threads: number): () => { data: Flo
 }
 
 export const cases = (threads: number): (() => Case)[] =>
-  [512, 1024, 2048].flatMap((N) => [false, true].map((causal) => () => one(N, causal, threads)));
+  [512, 1024, 2048, 4096].flatMap((N) => [false, true].map((causal) => () => one(N, causal, threads)));

@@ -2,6 +2,7 @@
 import { attentionCallOf, flopOf, operands } from "../src/kernels/problems.js";
 import { loops } from "./peers/loops.js";
 import { attentionRunner as onnx } from "./peers/onnxruntime.js";
+import { pytorch } from "./peers/pytorch.js";
 import { exactRows } from "./shared/exact.js";
 import { inScope, ourKernel, ownedCall } from "./shared/ours.js";
 import type { Case } from "./shared/question.js";
@@ -18,6 +19,14 @@ function one(threads: number): Case {
     exact: exactRows(call),
     entries: [
       { name: `qkv ${kernel.name}`, open: () => inScope(kernel, () => kernel.attention(own).output) },
+      {
+        name: "PyTorch",
+        open: () =>
+          pytorch(
+            { prepare: "attention", threads, shape: [12, 1, 2048, 64], causal: false },
+            [call.q, call.k, call.v].map(({ tensor }) => tensor.data),
+          ),
+      },
       { name: "onnxruntime-node Attention", open: () => onnx("node", "Attention", call, false, threads) },
       { name: "onnxruntime-web Attention", open: () => onnx("web", "Attention", call, false, threads) },
       { name: "plain TypeScript loops", open: () => () => loops(call) },

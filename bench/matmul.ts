@@ -3,6 +3,7 @@ import { numbers, owned } from "../src/kernels/problems.js";
 import { tensor } from "../src/tensor/index.js";
 import { productLoops } from "./peers/loops.js";
 import { productRunner as onnx } from "./peers/onnxruntime.js";
+import { pytorch } from "./peers/pytorch.js";
 import { productRunner as tfjs } from "./peers/tfjs.js";
 import { inScope, ourKernel } from "./shared/ours.js";
 import type { Case } from "./shared/question.js";
@@ -38,6 +39,7 @@ function one(M: number, K: number, N: number, threads: number): Case {
             { name: `qkv ${kernel.name}, int8 weight`, open: ours("int8") },
           ]
         : []),
+      { name: "PyTorch", open: () => pytorch({ prepare: "linear", threads, shape: sizes }, [a.data, w.data]) },
       { name: "onnxruntime-node", open: () => onnx("node", a.data, turned, sizes, threads) },
       { name: "onnxruntime-web", open: () => onnx("web", a.data, turned, sizes, threads) },
       { name: "tfjs-wasm", open: () => tfjs(a.data, turned, sizes) },

@@ -5,6 +5,15 @@ import { type Contender, type MeasureOptions, takeTurns, type Timing } from "../
 /** A contender that gives its numbers, to be compared with the exact ones. */
 export interface Entry extends Contender {
   run(): ArrayLike<number> | Promise<ArrayLike<number>>;
+  /** The numbers, where `run` does not give them. */
+  result?(): Promise<ArrayLike<number>>;
+}
+
+/** A contender in another process, which measures itself. */
+export interface Timed {
+  /** One run. @returns its milliseconds */
+  run(): Promise<number>;
+  result(): Promise<ArrayLike<number>>;
 }
 
 export interface Case {
@@ -12,7 +21,7 @@ export interface Case {
   flop: number;
   threads: number;
   /** Ours first; each is opened when the case begins, a peer that cannot be had is named with the reason. */
-  entries: readonly { name: string; open(): Promise<Entry["run"]> | Entry["run"] }[];
+  entries: readonly { name: string; open(): Promise<Entry["run"] | Timed> | Entry["run"] }[];
   /** Some of the exact numbers: index → value. */
   exact?: ReadonlyMap<number, number>;
   options?: MeasureOptions;
@@ -52,9 +61,10 @@ export async function ask(question: string, one: Case, seconds: number): Promise
   const missing: string[] = [];
   for (const { name, open } of one.entries) {
     try {
-      const run = await open();
-      await run();
-      contenders.push({ name, run });
+      const opened = await open();
+      const entry = typeof opened === "function" ? { name, run: opened } : ownClock(name, opened);
+      await entry.run();
+      contenders.push(entry);
     } catch (error) {
       missing.push(
         `${name}: ${String((error as Error).message)
@@ -66,12 +76,26 @@ export async function ask(question: string, one: Case, seconds: number): Promise
   const timings = await takeTurns(contenders, { seconds, ...one.options });
   const lines: Line[] = [];
   for (const [n, timing] of timings.entries()) {
-    const got = await contenders[n]!.run();
+    const { run, result } = contenders[n]!;
+    const got = await (result ?? run)();
     let error: number | null = one.exact ? 0 : null;
     for (const [at, want] of one.exact ?? []) error = Math.max(error!, Math.abs(got[at]! - want));
     lines.push({ ...timing, gflops: one.flop / timing.median / 1e6, ratio: timing.median / timings[0]!.median, error });
   }
   return { question, title: one.title, conditions: about, lines, missing };
+}
+
+function ownClock(name: string, timed: Timed): Entry & { result: Timed["result"] } {
+  let last = 0;
+  return {
+    name,
+    async run() {
+      last = await timed.run();
+      return [];
+    },
+    took: () => last,
+    result: () => timed.result(),
+  };
 }
 
 const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`;

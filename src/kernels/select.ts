@@ -54,13 +54,19 @@ export function kernelByName(name: KernelName): Kernel {
         where: "useKernel",
         argument: `kernel "${name}"`,
         got: `cannot run here: ${why}`,
-        fix: 'use "relaxed" or "portable", or leave the choice to the library',
+        fix: `use ${here()}, or leave the choice to the library`,
       });
     }
     kernel = name === "reference" ? new ReferenceKernel("float32") : new WasmKernel(name);
     made.set(name, kernel);
   }
   return kernel;
+}
+
+/** The names that would work, fastest first. */
+function here(): string {
+  const works = (["relaxed", "portable", "reference"] as const).filter((name) => kernelAvailable(name).available);
+  return works.map((name) => `"${name}"`).join(" or ");
 }
 
 /** The kernel when nobody chose one: QKV_KERNEL, else the fastest that needs no switch. */
