@@ -6,13 +6,17 @@
  *     repeat    a stretch of 8–100 tokens, of text or of random tokens, again and again: what came after a token before
  *               tells what comes after it now, and nothing else does; heads that look it up form on these rows
  *               (Olsson et al. 2022, arXiv:2209.11895, "induction heads")
+ *
+ * All tokens are asked for, the first stretch of a random row too, though nobody can foretell it. A model that looks at
+ * what came before each token finds out that a row is random and loses less there: that is what its first previous-token
+ * heads are for. Without those labels none had formed after 600 steps of the bundled model, with them one had after 200.
  */
 import { type Random, random } from "../tensor/random.js";
 
 export interface Batch {
   /** Rows × length token ids. */
   inputs: Int32Array;
-  /** The token that follows each; −100 where none can be foretold: the first stretch of a row of random tokens. */
+  /** The token that follows each; −100 where none is asked for. */
   labels: Int32Array;
   rows: number;
   length: number;
@@ -44,7 +48,7 @@ export function batchOf(corpus: Uint16Array, options: BatchOptions, seed: number
     const tokens = drawn ? randomTokens(source, period, first, vocabulary) : stretchOf(corpus, source, period);
     for (let i = 0; i < length; i++) {
       inputs[row * length + i] = tokens[i % period]!;
-      labels[row * length + i] = drawn && i + 1 < period ? -100 : tokens[(i + 1) % period]!;
+      labels[row * length + i] = tokens[(i + 1) % period]!;
     }
   }
   return { inputs, labels, rows, length };
