@@ -4,6 +4,7 @@
  */
 import { Random } from "../../src/check/probe/numbers.js";
 import type { CandidateModel, ModelConfig } from "../../src/check/types.js";
+import { encoderDecoder } from "./tiny-encoder-decoder.js";
 
 export interface Tiny {
   causal?: boolean;
@@ -223,6 +224,7 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   "future-leak": {
     "a causal model without a mask": () => tiny({ sees: () => true }),
     "hidden states": () => tiny({ sees: () => true, output: "hidden", positions: "rope" }),
+    "the decoder beside an encoder": () => encoderDecoder({ causal: false }),
   },
   "causal-reversed": {
     "sees only the future": () => tiny({ sees: (i, j) => j >= i }),
@@ -248,6 +250,7 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
     "encoder without a mask": () => tiny({ causal: false, visible: () => true }),
     "decoder without a mask": () => tiny({ positions: "rope", visible: causalHere }),
     multiplied: () => tiny({ causal: false, multiply: true }),
+    "no mask in the cross-attention": () => encoderDecoder({ sourceMask: false, tells: true }),
   },
   "pad-attends-pad": {
     "bits compared": () => tiny({ causal: false, visible: (i, j, m) => m[i] === m[j] }),
@@ -313,6 +316,12 @@ export const plantedModels: Record<string, Record<string, () => CandidateModel>>
   },
   "t5-bias-in-cross-attention": {
     "wrong rows in a step": () => tiny({ cache: true, positions: "t5", tells: true, stepBias: true }),
+    "one bias for every attention": () => encoderDecoder({ cross: (i, j, h, own) => own(h, j - i), tells: true }),
+    "a slope by distance, async": () =>
+      encoderDecoder({ cross: (i, j, h) => -0.8 * (h + 1) * Math.abs(i - j), async: true }),
+    "one head only, learned positions": () =>
+      encoderDecoder({ positions: "learned, counted", cross: (i, j, h, own) => (h === 1 ? own(0, j - i) : 0) }),
+    "row 0 in a decoder's step": () => encoderDecoder({ row: (i) => i, tells: true }),
   },
   "documents-leak-in-pack": {
     "no mask": () => tiny({ documents: "positions" }),
@@ -328,6 +337,10 @@ export const modelConventions: Record<string, [rule: string, model: () => Candid
   "an encoder whose positions count from the row's start": [
     "left-pad-positions",
     () => tiny({ causal: false, positionOf: (t) => t, output: "hidden" }),
+  ],
+  "an encoder–decoder whose source is padded on the right": [
+    "left-pad-positions",
+    () => encoderDecoder({ positions: "learned from the row" }),
   ],
 };
 
@@ -347,5 +360,7 @@ export const rightModels: Record<string, () => CandidateModel> = {
   },
   "mean of real tokens": () => tiny({ causal: false, output: "pooled" }),
   "first real token": () => tiny({ causal: false, output: "pooled", pooling: "first" }),
+  "encoder–decoder, T5 bias, with a cache": () => encoderDecoder({ tells: true }),
+  "encoder–decoder, learned positions, async": () => encoderDecoder({ positions: "learned, counted", async: true }),
   "last real token": () => tiny({ output: "pooled", pooling: "last" }),
 };

@@ -58,7 +58,7 @@ export function candidateOf(model: Model): CandidateModel {
         return own.length === row.length ? own : [...(before?.mask[b] ?? []), ...own];
       });
       const source = decoderIds ? tokensOf(ids, attentionMask) : undefined;
-      const out = steps(model, source, all, mask, before?.ids[0]!.length ?? 0);
+      const out = steps(model, source, all, mask, all[0]!.length - part[0]!.length);
       return { ...plain(out), past: { ids: all, mask } satisfies Past };
     },
   };

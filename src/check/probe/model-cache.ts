@@ -1,7 +1,10 @@
-/** @file A model with a cache: prefix, then the rest, against everything at once. */
+/**
+ * @file A model with a cache: prefix, then the rest, against everything at once. Of an encoder–decoder the tokens are the
+ * decoder's, over a source that stays.
+ */
 import { number } from "../report/picture.js";
 import type { Found } from "../rule.js";
-import { at, differs, gap, type ModelLab, type ModelOutput, moved } from "./model-lab.js";
+import { at, differs, gap, type ModelAnswer, type ModelLab, type ModelOutput, moved } from "./model-lab.js";
 import { unsteady } from "./model-repeat.js";
 
 export interface CacheFacts {
@@ -21,10 +24,10 @@ export function cacheFacts(lab: ModelLab): Promise<CacheFacts | { reason: string
     const bad = await unsteady(lab);
     if (bad) return { reason: bad };
     const ids = lab.ids(total, 71);
-    const full = await lab.ask([ids]);
+    const full = await read(lab, ids);
     if (!full.ok) return { reason: full.message };
     if (!full.tokens) return { reason: "the model gives one vector for a text" };
-    const start = await lab.ask([ids.slice(0, kept)]);
+    const start = await read(lab, ids.slice(0, kept));
     if (!start.ok || start.past === undefined) return { reason: "the model gives back no `past`" };
     const one = await stepped(lab, ids, kept, 1);
     const chunk = await stepped(lab, ids, kept, total - kept);
@@ -33,7 +36,7 @@ export function cacheFacts(lab: ModelLab): Promise<CacheFacts | { reason: string
     const apart = (o: ModelOutput, count: number) =>
       Math.max(...Array.from({ length: count }, (_, t) => gap(at(o, 0, t), at(full, 0, kept + t))));
     const call = (count: number) =>
-      `${kept} tokens of ${JSON.stringify(ids)}, then ${count} more with \`past\`, against all at once`;
+      `${kept} ${lab.config.encoderDecoder ? "decoderIds" : "tokens"} of ${JSON.stringify(ids)}, then ${count} more with \`past\`, against all at once`;
     if (typeof chunk !== "string") {
       const later = await stepped(lab, [...ids.slice(0, -1), lab.other(ids.at(-1)!)], kept, total - kept);
       if (typeof later !== "string" && gap(at(later, 0, 0), at(chunk, 0, 0)) > moved)
@@ -63,18 +66,24 @@ export function cacheFacts(lab: ModelLab): Promise<CacheFacts | { reason: string
   });
 }
 
+/** Asks for tokens, after those in `past`; `total` is the length of the mask. */
+function read(lab: ModelLab, part: number[], past?: unknown, total = part.length): Promise<ModelAnswer> {
+  const ones = (count: number) => [new Array<number>(count).fill(1)];
+  if (!lab.config.encoderDecoder) return lab.ask([part], ones(total), past);
+  const source = lab.ids(4, 73);
+  return lab.ask([source], ones(source.length), past, { decoderIds: [part] });
+}
+
 /** The outputs of `count` tokens after a cache of `from`, the cache made anew. */
 async function stepped(lab: ModelLab, ids: number[], from: number, count: number): Promise<ModelOutput | string> {
-  const start = await lab.ask([ids.slice(0, from)]);
-  if (!start.ok) return start.message;
-  const part = [ids.slice(from, from + count)];
-  const step = await lab.ask(part, [new Array<number>(from + count).fill(1)], start.past);
+  const part = ids.slice(from, from + count);
+  const start = () => read(lab, ids.slice(0, from));
+  const first = await start();
+  if (!first.ok) return first.message;
+  const step = await read(lab, part, first.past, from + count);
   if (step.ok) return step;
-  const short = await lab.ask(
-    part,
-    [new Array<number>(count).fill(1)],
-    ((await lab.ask([ids.slice(0, from)])) as ModelOutput).past,
-  );
+  // Some take a mask of the new tokens only. The first try may have changed the cache.
+  const short = await read(lab, part, ((await start()) as ModelOutput).past);
   return short.ok ? short : `a step with \`past\` fails: ${step.message}`;
 }
 

@@ -1,6 +1,7 @@
 /** @file A later token changes an earlier output. */
 import { pathOutcome } from "../probe/named.js";
 import { mapOutcome } from "../probe/model-maps.js";
+import { crossFacts } from "../probe/model-cross.js";
 import { notTested, rule } from "../rule.js";
 
 const id = "future-leak";
@@ -37,6 +38,9 @@ export const futureLeak = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
-  probeModel: async (lab) =>
-    lab.config.causal ? mapOutcome(lab, "future-leak") : notTested("the model is not causal"),
+  probeModel: async (lab) => {
+    if (lab.config.causal) return mapOutcome(lab, "future-leak");
+    const cross = await crossFacts(lab);
+    return "reason" in cross ? notTested("the model is not causal") : (cross.future ?? "clear");
+  },
 });

@@ -1,5 +1,6 @@
 /** @file Padding is attended to. */
 import { pathOutcome } from "../probe/named.js";
+import { crossFacts } from "../probe/model-cross.js";
 import { paddingOutcome } from "../probe/model-padding.js";
 import { rule } from "../rule.js";
 
@@ -32,5 +33,10 @@ export const paddingLeak = rule({
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
-  probeModel: (lab) => paddingOutcome(lab, "padding-leak"),
+  probeModel: async (lab) => {
+    const own = await paddingOutcome(lab, id);
+    if (typeof own === "object" && "message" in own) return own;
+    const cross = await crossFacts(lab);
+    return "reason" in cross ? own : (cross.leak ?? own);
+  },
 });

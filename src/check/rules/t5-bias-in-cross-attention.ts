@@ -1,6 +1,6 @@
 /** @file T5's position bias where it does not belong, or lost in a cache. */
 import { cacheFacts } from "../probe/model-cache.js";
-import { crossShift } from "../probe/model-cross.js";
+import { crossFacts } from "../probe/model-cross.js";
 import { notTested, rule } from "../rule.js";
 
 export const t5BiasInCrossAttention = rule({
@@ -15,12 +15,11 @@ export const t5BiasInCrossAttention = rule({
   right: "scores = isCross ? q·kᵀ : q·kᵀ + bias(past + Lq, Lk).slice(past);",
   mustCatch: ["model: wrong rows in a step"],
   probeModel: async (lab) => {
-    const cross = await crossShift(lab);
-    if (typeof cross === "object" && "message" in cross) return cross;
+    const cross = await crossFacts(lab);
     const facts = await cacheFacts(lab);
+    if (!("reason" in cross) && cross.shift) return cross.shift;
     if (!("reason" in facts) && lab.config.positions === "t5") return facts.positions ?? "clear";
-    return cross === "clear"
-      ? "clear"
-      : notTested("the model does not say that it has T5's positions, or has neither a cache nor a decoder");
+    if (!("reason" in cross)) return cross.noShift ? notTested(cross.noShift) : "clear";
+    return notTested("the model does not say that it has T5's positions, or has neither a cache nor a decoder");
   },
 });
