@@ -68,6 +68,7 @@ export class Gpt2 extends Model {
       x = layer.forward(x, sight, pass);
       if (i + 1 < this.#layers.length) pass.hidden?.(x);
     }
+    pass.stream?.(x);
     x = this.#norm.forward(x);
     pass.hidden?.(x);
     return { lastHiddenState: x, logits: lmLogits(x, this.#head?.weight ?? this.#tokens.weight, pass) };

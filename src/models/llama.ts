@@ -58,6 +58,11 @@ export class Llama extends Model {
     this.#rope = ropeSettings(config, shape.headDim, parts.ropeDivisors);
   }
 
+  /** How q and k are turned by position. */
+  get rotary(): RopeSettings {
+    return this.#rope;
+  }
+
   parts(): Record<string, Part> {
     const body = { embed_tokens: this.#embed, layers: this.#layers, norm: this.#norm };
     return { ...this.prefixed("model", body), lm_head: this.#head };
@@ -73,6 +78,7 @@ export class Llama extends Model {
       x = layer.forward(x, angles, sight, pass);
       if (i + 1 < this.#layers.length) pass.hidden?.(x);
     }
+    pass.stream?.(x);
     x = this.#norm.forward(x);
     pass.hidden?.(x);
     return { lastHiddenState: x, logits: lmLogits(x, this.#head?.weight ?? this.#embed.weight, pass) };

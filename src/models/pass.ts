@@ -30,8 +30,10 @@ export interface Pass {
   logits?: "all" | "last" | "none" | undefined;
   /** Told the state after the embedding, after each layer, and, in the last one's place, after the final norm. */
   hidden?: ((state: Tensor) => void) | undefined;
-  /** The same for an encoder–decoder's encoder. */
+  /** `hidden` for an encoder–decoder's encoder. */
   encoderHidden?: ((state: Tensor) => void) | undefined;
+  /** Told the residual stream before the final norm, where a model has one: what its layers wrote adds up to it. */
+  stream?: ((state: Tensor) => void) | undefined;
 }
 
 /** What a model gives, as its architecture has it. */

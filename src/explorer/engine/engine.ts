@@ -115,9 +115,13 @@ export class Engine implements EngineApi {
     const start = performance.now();
     const result = await source.run(asked.text, asked.edits);
     const milliseconds = performance.now() - start;
+    return this.#keep(source, result, asked.edits, milliseconds);
+  }
+
+  #keep(source: Source, result: RunResult, edits: Edit[], milliseconds: number): RunView {
     const id = ++this.#counter;
     const kinds = describeKinds(result.trace);
-    this.#runs.set(id, { id, source, text: result.text, edits: asked.edits, result, kinds });
+    this.#runs.set(id, { id, source, text: result.text, edits, result, kinds });
     this.#closeOld();
     const { trace } = result;
     return {
@@ -126,7 +130,7 @@ export class Engine implements EngineApi {
       text: result.text,
       kinds,
       ...(trace.logits && { next: topGuesses(trace, source, -1, 12) }),
-      edits: asked.edits,
+      edits,
       provenance: { ...trace.info.provenance },
       notes: result.notes,
       milliseconds,
@@ -446,7 +450,12 @@ export class Engine implements EngineApi {
         got: `is "${name}"`,
         expected: Object.keys(labs).join(", "),
       });
-    return call(asked, options, { breathe, source: (id) => this.#source(id), run: (id) => this.#run(id) });
+    return call(asked, options, {
+      breathe,
+      source: (id) => this.#source(id),
+      run: (id) => this.#run(id),
+      keep: (source, result) => this.#keep(source, result, [], 0),
+    });
   }
 
   /** Mean loss of a run's own text, nats a token. */

@@ -46,7 +46,11 @@ export function modelSource(card: ModelCard, load: (options: CallOptions) => Pro
     lens: (result, top) => lensRows(model!, result.trace, (id) => wordOf(model!, id), top),
     outputProjection: (layer, head) => outputProjection(model!, layer, head),
   };
-  source.generate = (asked, options, breathe) => generate(model!, asked, options, breathe);
+  source.generate = async (asked, options, breathe) => {
+    const { text, trace } = await generate(model!, asked, options, breathe);
+    if (trace) source.written = { trace, text, notes: [] };
+    return text;
+  };
   return source;
 }
 
@@ -116,21 +120,24 @@ async function generate(
   asked: { text: string; tokens: number; temperature: number; seed: number },
   options: CallOptions & { onStep?: (step: GenerationStep) => void },
   breathe: () => Promise<void>,
-): Promise<string> {
+): Promise<{ text: string; trace: Trace | undefined }> {
   const { ids } = model.tokenizer.encode(asked.text, { addSpecialTokens: model.family === "encoder-decoder" });
   if (ids.length === 0) throw emptyText();
   const own = tables.has(model.architecture) ? (model.contextLength ?? longest) : longest;
   const maxNewTokens = Math.max(1, Math.min(asked.tokens, own - ids.length));
   let text = asked.text;
+  let trace: Trace | undefined;
   const steps = model.generate(ids, {
     maxNewTokens,
     temperature: asked.temperature,
     seed: asked.seed,
+    trace: true,
     ...(options.signal && { signal: options.signal }),
   });
   let done = 0;
   for await (const step of steps) {
     text += step.token;
+    trace = step.trace;
     const top = topOf(step.logits.data, { word: (id) => wordOf(model, id) }, 8);
     const probability = top.find((g) => g.id === step.id)?.probability ?? probabilityOf(step.logits.data, step.id);
     options.onStep?.({ token: step.token, id: step.id, probability, top });
@@ -138,7 +145,7 @@ async function generate(
     await breathe();
     options.signal?.throwIfAborted();
   }
-  return text;
+  return { text, trace };
 }
 
 function probabilityOf(logits: ArrayLike<number>, id: number): number {

@@ -29,6 +29,8 @@ export interface Source {
   outputProjection?(layer: number, head: number): Tensor | undefined;
   /** The model itself, for labs. */
   model?: unknown;
+  /** The latest generation, as its cache left it. */
+  written?: RunResult;
 }
 
 export function traceSource(trace: Trace, name: string): Source {

@@ -1,4 +1,5 @@
 /** @file Weights of a model that views need: a head's part of the output projection, the last norm, the word table. */
+import { ops } from "../../kernels/index.js";
 import type { Model } from "../../models/index.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
 
@@ -46,4 +47,83 @@ export function outputProjection(model: Model, layer: number, head: number): Ten
     }
   }
   return tensor(out, [width, Dv]);
+}
+
+/** The table of word vectors, [vocabulary, width]. */
+export function wordTable(model: Model): Tensor | undefined {
+  return weightNamed(model, "embed_tokens.weight", "wte.weight", "embeddings.word_embeddings.weight", "shared.weight");
+}
+
+interface HeadProjections {
+  /** Each [D, width], with what is added, [D]. */
+  q: Tensor;
+  k: Tensor;
+  v: Tensor;
+  qBias?: Tensor;
+  kBias?: Tensor;
+  vBias?: Tensor;
+}
+
+/** Heads and key heads of a model, as its config says. */
+function headCounts(model: Model): { heads: number; keyHeads: number } | undefined {
+  const config = model.config as Record<string, number | undefined>;
+  const heads = config["num_attention_heads"] ?? config["n_head"] ?? config["n_heads"] ?? config["num_heads"];
+  return heads ? { heads, keyHeads: config["num_key_value_heads"] ?? heads } : undefined;
+}
+
+/** W_Q, W_K and W_V of one head: the rows of the projections that make it. */
+export function headProjections(model: Model, layer: number, head: number): HeadProjections | undefined {
+  const counts = headCounts(model);
+  if (!counts) return undefined;
+  const keyHead = Math.floor((head * counts.keyHeads) / counts.heads);
+  const fused = weightNamed(model, `h.${layer}.attn.c_attn.weight`); // GPT-2: [width, 3·width], q beside k beside v
+  if (fused) {
+    const bias = weightNamed(model, `h.${layer}.attn.c_attn.bias`);
+    const width = fused.shape[0]!;
+    const D = width / counts.heads;
+    const column = (part: number): Tensor => {
+      const out = new Float32Array(D * width);
+      for (let d = 0; d < D; d++)
+        for (let n = 0; n < width; n++) out[d * width + n] = fused.data[n * 3 * width + part * width + head * D + d]!;
+      return tensor(out, [D, width]);
+    };
+    const biasOf = (part: number): Tensor | undefined =>
+      bias && tensor(bias.data.slice(part * width + head * D, part * width + (head + 1) * D), [D]);
+    const [qBias, kBias, vBias] = [biasOf(0), biasOf(1), biasOf(2)];
+    return { q: column(0), k: column(1), v: column(2), ...(qBias && { qBias }), ...(kBias && { kBias }), ...(vBias && { vBias }) }; // biome-ignore format: one head
+  }
+  const find = (what: "q" | "k" | "v", end: string): Tensor | undefined => {
+    const long = { q: "query", k: "key", v: "value" }[what];
+    return weightNamed(
+      model,
+      `layers.${layer}.self_attn.${what}_proj.${end}`,
+      `layer.${layer}.attention.self.${long}.${end}`,
+      `layer.${layer}.attention.${what}_lin.${end}`,
+    );
+  };
+  const part = (what: "q" | "k" | "v"): { weight: Tensor; bias: Tensor | undefined } | undefined => {
+    const whole = find(what, "weight");
+    if (!whole) return undefined;
+    const [count, at] = what === "q" ? [counts.heads, head] : [counts.keyHeads, keyHead];
+    const [rows, width] = whole.shape as [number, number];
+    const D = rows / count;
+    const bias = find(what, "bias");
+    return {
+      weight: tensor(whole.data.slice(at * D * width, (at + 1) * D * width), [D, width]),
+      bias: bias && tensor(bias.data.slice(at * D, (at + 1) * D), [D]),
+    };
+  };
+  const [q, k, v] = [part("q"), part("k"), part("v")];
+  if (!q || !k || !v) return undefined;
+  return { q: q.weight, k: k.weight, v: v.weight, ...(q.bias && { qBias: q.bias }), ...(k.bias && { kBias: k.bias }), ...(v.bias && { vBias: v.bias }) }; // biome-ignore format: one head
+}
+
+/** What a layer's attention does to its input first: the norm before it, or, in a layer that norms afterwards, nothing. */
+export function layerNormOf(model: Model, layer: number): (x: Tensor) => Tensor {
+  const weight = weightNamed(model, `layers.${layer}.input_layernorm.weight`, `h.${layer}.ln_1.weight`);
+  if (!weight) return (x) => x;
+  const bias = weightNamed(model, `h.${layer}.ln_1.bias`);
+  const config = model.config as Record<string, number | undefined>;
+  const epsilon = config["rms_norm_eps"] ?? config["layer_norm_epsilon"] ?? 1e-5;
+  return (x) => (bias ? ops().layerNorm(x, weight, bias, epsilon) : ops().rmsNorm(x, weight, epsilon));
 }
