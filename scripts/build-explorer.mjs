@@ -15,7 +15,9 @@ export const viewerLimit = 80 * 1024;
 
 export async function buildExplorer({ quiet = true } = {}) {
   await build({ configFile: join(root, "src/explorer/app/vite.config.ts"), logLevel: quiet ? "warn" : "info" });
-  await build({ configFile: join(root, "src/explorer/embed/vite.config.ts"), logLevel: quiet ? "warn" : "info" });
+  for (const part of ["embed", "sandbox"]) {
+    await build({ configFile: join(root, `src/explorer/${part}/vite.config.ts`), logLevel: quiet ? "warn" : "info" });
+  }
   const weight = weigh();
   writeFileSync(join(outDir, "weight.json"), `${JSON.stringify(weight, null, 1)}\n`);
   const kB = (n) => `${(n / 1024).toFixed(1)} kB`;

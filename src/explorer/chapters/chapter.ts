@@ -2,12 +2,17 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { StreamShown } from "../engine/play.js";
 import { chapters } from "./texts.js";
-import type { Block, Chapter } from "./blocks.js";
+import type { Block, Chapter, Live } from "./blocks.js";
+import { inline } from "./inline.js";
 import { pages } from "../pages.js";
 import { lazy } from "../views/lazy.js";
 import { define, View } from "../views/base.js";
 import { waiting } from "../views/waiting.js";
+import "./block-view.js";
+import "./checklist-view.js";
+import "./code.js";
 import "./play.js";
+import "./predict.js";
 
 /** The tag of a chapter's page; defined when first asked for. */
 export function chapterTag(id: string): string {
@@ -57,7 +62,8 @@ abstract class ChapterPage extends View {
     if ("heading" in b) return html`<h3>${b.heading}</h3>`;
     if ("code" in b) return html`<pre class="code" tabindex="0"><code>${b.code}</code></pre>`;
     if ("ask" in b)
-      return html`<details class="predict"><summary><b>Predict:</b> ${inline(b.ask)}</summary><p>${inline(b.answer)}</p></details>`;
+      return html`<qkv-predict .ask=${b.ask} .choices=${b.choices} .right=${b.right} .answer=${b.answer}></qkv-predict>`;
+    if ("run" in b) return html`<qkv-code .start=${b.run} .name=${b.name}></qkv-code>`;
     if ("wrong" in b)
       return html`<dl class="correction"><dt>often said</dt><dd>${inline(b.wrong)}</dd><dt>right</dt><dd>${inline(b.right)}</dd></dl>`;
     if ("link" in b)
@@ -66,9 +72,11 @@ abstract class ChapterPage extends View {
     return html`<figure class="embedded"><figcaption>${b.says}</figcaption>${embedded[b.view]()}</figure>`;
   }
 
-  #live(name: "play" | "shapes" | "cost" | "stream" | "checks"): TemplateResult {
+  #live(name: Live): TemplateResult {
     const { store } = this;
     if (name === "play") return html`<qkv-play></qkv-play>`;
+    if (name === "block") return html`<qkv-block-view></qkv-block-view>`;
+    if (name === "checklist") return html`<qkv-checklist-view></qkv-checklist-view>`;
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
@@ -132,15 +140,6 @@ const embedded: Record<"text" | "lines" | "map" | "heads" | "neuron", () => Temp
   heads: () => html`<qkv-heads large></qkv-heads>`,
   neuron: () => lazy(() => import("../views/neuron-view.js"), html`<qkv-neuron-view></qkv-neuron-view>`),
 };
-
-/** `code` and **bold**; everything else is text. */
-function inline(text: string): (string | TemplateResult)[] {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => {
-    if (part.startsWith("`")) return html`<code>${part.slice(1, -1)}</code>`;
-    if (part.startsWith("**")) return html`<b>${part.slice(2, -2)}</b>`;
-    return part;
-  });
-}
 
 const facts = (
   caption: string,

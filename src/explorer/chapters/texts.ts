@@ -3,6 +3,7 @@
  * tutorial is wrong, the page says what is right and why.
  */
 import type { Chapter } from "./blocks.js";
+import { smallest, twoHeads } from "./examples.js";
 
 const repeated = "The whale rose, and the sea rose with the whale; the ship turned, and the sea";
 
@@ -16,6 +17,8 @@ export const chapters: readonly Chapter[] = [
       },
       {
         ask: "In the sentence below, which earlier word should matter most for guessing what follows the last “sea”?",
+        choices: ["the first “whale”", "“rose”, after the first “sea”", "“ship”"],
+        right: 1,
         answer:
           "“rose”: the last time the text said “sea”, “rose” came next. A head that has learned to look there is called an induction head. Look at the token after the earlier “sea” and see how much of the last row lies on it.",
       },
@@ -45,7 +48,13 @@ export const chapters: readonly Chapter[] = [
       },
       { live: "play" },
       {
-        ask: "Make the second key longer, ten times. What happens to the second column?",
+        ask: "Make the second key longer, ten times. What happens to the second column of weights?",
+        choices: [
+          "nothing: the softmax levels it",
+          "it takes nearly everything where the query points its way",
+          "every row gives it a little more",
+        ],
+        right: 1,
         answer:
           "Every query that points the same way now gives it nearly all its weight, and those that point away nearly none. Length is as loud as direction: nothing in the dot product stops it. Some models norm q and k for that reason (Qwen 3).",
       },
@@ -60,10 +69,33 @@ export const chapters: readonly Chapter[] = [
         right:
           "The smallest example that does something has one query and two keys. It is above; change a number and see.",
       },
-      { heading: "The same in TypeScript" },
+    ],
+  },
+  {
+    id: "example",
+    title: "The smallest example that is right",
+    blocks: [
       {
-        code: `import { attention, attentionWeights, tensor } from "qkv";\n\nconst q = tensor([1, 0, 0, 1, 1, 1], [3, 2]);\nattentionWeights(q, q, { causal: true });  // who takes how much from whom\nattention(q, q, q, { causal: true });      // what each token ends up with`,
+        p: "All of it in forty lines of TypeScript, from nothing: three projections, scores, scale, mask, softmax, a mean of values. It runs here, in a worker of its own that reaches neither this page nor any network, and every line can be changed.",
       },
+      {
+        ask: "Token 2 is the last of three. The mask lets it see everything. What will its row of weights sum to?",
+        choices: ["1", "3, one for each key", "whatever the scores add up to"],
+        right: 0,
+        answer: "The softmax hands out one whole, however many keys there are. Run it and add the last row up.",
+      },
+      { run: smallest, name: "code" },
+      {
+        p: "Now break it. Take `/ Math.sqrt(d)` out. Put `0` where `-Infinity` stands. Turn `j > i` into `j < i`. The last line says how far you are from the library; the gotcha lab says what each of them does to a whole model.",
+      },
+      {
+        wrong:
+          "The tutorial's own minimal example: `self_attention(Q, K, V)` that multiplies its arguments by `W_Q`, `W_K`, `W_V` from nowhere, transposes a batch with `.T`, keeps the upper triangle, multiplies scores by it, and has no softmax.",
+        right:
+          "One `x` goes in and is projected three times. Only the last two axes change places. The future is −∞ before a softmax over keys, whose rows sum to 1. As printed, its code stops at an undefined name; with the names filled in, token 0 is moved by token 3 and the last row is exactly zero.",
+      },
+      { heading: "With several heads" },
+      { run: twoHeads, name: "code2" },
     ],
   },
   {
@@ -86,6 +118,8 @@ export const chapters: readonly Chapter[] = [
       },
       {
         ask: "Keys have 2 heads, queries have 6. Which key head does query head 4 read?",
+        choices: ["key head 0", "key head 1"],
+        right: 1,
         answer:
           "Heads 0–2 share key head 0 and heads 3–5 key head 1: contiguous groups, so head 4 reads key head 1. Tiling (head mod 2) is a bug that several libraries have shipped.",
       },
@@ -109,6 +143,8 @@ export const chapters: readonly Chapter[] = [
       },
       {
         ask: "With the mask of the tutorial, what does the last token see?",
+        choices: ["itself only", "everything", "nothing"],
+        right: 2,
         answer:
           "Nothing: its row is empty. Some libraries give NaN, others a plain average of everything, masked tokens included. Here an empty row is zeros.",
       },
@@ -130,6 +166,8 @@ export const chapters: readonly Chapter[] = [
       },
       {
         ask: "Ten thousand tokens, 12 heads, one layer: how large are all maps in float32, and how large are q, k and the row sums (d = 64)?",
+        choices: ["48 MB and 62 MB", "480 MB and 62 MB", "4.8 GB and 62 MB"],
+        right: 2,
         answer:
           "Maps: 12 · 10⁴ · 10⁴ · 4 bytes = 4.8 GB. q, k and row sums: 12 · 10⁴ · (64 + 64 + 1) · 4 bytes = 62 MB.",
       },
@@ -145,6 +183,13 @@ export const chapters: readonly Chapter[] = [
     id: "mistakes",
     title: "Three mistakes",
     blocks: [
+      {
+        ask: "Of the three, which one throws an error when you make it?",
+        choices: ["a missing scale", "a wrong mask", "neither"],
+        right: 2,
+        answer:
+          "Shapes agree, numbers are finite, training goes down. That is why they are shipped, and why they must be tested for and not looked for.",
+      },
       { heading: "1. The scale" },
       {
         p: "If q and k have numbers of spread 1, their dot product over d numbers has spread √d. At d = 1024 the largest weight of a row is then 0.94 on average instead of 0.11, and slopes through the softmax shrink twelvefold.",
@@ -186,6 +231,8 @@ export const chapters: readonly Chapter[] = [
       },
       {
         ask: "Many heads put nearly everything on the first token. Is it that important?",
+        choices: ["yes: it sets the subject", "no: they rest there", "it depends on the text"],
+        right: 1,
         answer:
           "No. A softmax must hand out a whole; a head that finds nothing parks it where it does no harm. The value there is nearly zero: switch on “weigh by values” and the column fades.",
       },
@@ -199,6 +246,18 @@ export const chapters: readonly Chapter[] = [
         p: "Attention mixes tokens; the feed-forward network then works on each token alone. Around both runs the **residual stream**: each part reads it and adds to it. In the model you have open, layer by layer:",
       },
       { live: "stream" },
+      { heading: "One block, stage by stage" },
+      {
+        p: "Every operation of a block as it ran for one token, with that token's numbers after it. The stream goes straight down; norm, attention and feed-forward only read it and add.",
+      },
+      {
+        ask: "Which adds the longer vector to the stream in this model's first block: attention or the feed-forward network?",
+        choices: ["attention", "the feed-forward network", "they are about equal"],
+        right: 1,
+        answer:
+          "In most models, and early on, the feed-forward network: it holds two thirds of the weights. See the two sums below for the model you have open: yours may differ, and other blocks do.",
+      },
+      { live: "block" },
       {
         wrong: "“The output of attention is passed through the feed-forward network.”",
         right:
@@ -206,6 +265,8 @@ export const chapters: readonly Chapter[] = [
       },
       {
         ask: "Zero one head. Does the text after it change completely?",
+        choices: ["usually hardly", "usually beyond recognition"],
+        right: 0,
         answer:
           "Usually hardly: its part of the sum is missing, everything else is still there. Try it: choose a head in the explorer and open “What if”.",
       },
@@ -223,9 +284,18 @@ export const chapters: readonly Chapter[] = [
       {
         p: "The tutorial ends in a list: projections, scaling, masking, heads. A list one reads is soon forgotten; this one runs, on the model and text you have open:",
       },
+      {
+        ask: "The scale can be read off finished weights, without looking at any code. From what?",
+        choices: ["the largest weight of a row", "the ratio of two weights of one row", "the sum of a row"],
+        right: 1,
+        answer:
+          "ln(w₁/w₂) = scale · (q·k₁ − q·k₂): what the softmax divides by falls out. So a missing 1/√d is measured, not guessed.",
+      },
+      { live: "checklist" },
+      { heading: "And on every number shown in this page" },
       { live: "checks" },
       {
-        p: "For your own code, `qkv check my-attention.ts` does the same and more, and names the mistake: 41 of them, each with the evidence and the line that mends it.",
+        p: "For your own code, `qkv check my-attention.ts` does the same and more, and names the mistake, with the evidence and the line that mends it.",
       },
       { code: "npx qkv check my-attention.ts\nnpx qkv check ./my-model-folder\nnpx qkv check model.onnx" },
     ],
@@ -244,7 +314,9 @@ export const chapters: readonly Chapter[] = [
         p: "For long texts: windows (Longformer, Mistral), blocks (BigBird), hashing (Reformer), low rank (Linformer), random features (Performer), linear and delta rules. Some are another function, some approximate the same; `qkv compare` shows time, memory and error on your own machine.",
       },
       {
-        ask: "A window of 4 tokens, 6 layers. How far back can the last token be influenced?",
+        ask: "A window of 4 tokens (itself and three before it), 6 layers. How far back can the last token be influenced?",
+        choices: ["3 tokens", "18 tokens", "any distance"],
+        right: 1,
         answer:
           "At most 6 · 3 = 18 tokens before itself, and never further, however long it trains. One global token makes it two hops to anywhere.",
       },

@@ -1,0 +1,206 @@
+/**
+ * @file One block of the model, stage by stage, for one token: the operations as they ran, with the token's numbers after
+ * each. Nothing here knows an architecture: the stages are what the model asked of its kernel between two hidden states.
+ */
+import type { Tensor } from "../../tensor/index.js";
+import { OptionError, UnavailableError } from "../../tensor/index.js";
+import type { Model } from "../../models/index.js";
+import { readInputs } from "../../models/inputs.js";
+import type { TraceInfo } from "../../trace/index.js";
+import type { LabCall } from "./labs.js";
+import { watching } from "./watch.js";
+
+export interface BlockAsked {
+  run: number;
+  layer: number;
+  token: number;
+}
+export interface Stage {
+  id: "in" | "norm" | "project" | "attention" | "add" | "widen" | "other";
+  name: string;
+  says: string;
+  /** The token's numbers after this stage. */
+  values: Float32Array;
+  /** ‖values‖. */
+  length: number;
+  /** What was added to the stream, where something was: its length, and how much of it points along the stream (cosine). */
+  added: { length: number; along: number } | null;
+}
+export interface BlockShown {
+  layer: number;
+  layers: number;
+  token: number;
+  width: number;
+  stages: Stage[];
+  /** Largest |difference| between the last stage and the hidden state that the trace keeps. */
+  off: number;
+}
+
+const lengthOf = (x: ArrayLike<number>): number => {
+  let s = 0;
+  for (let i = 0; i < x.length; i++) s += x[i]! ** 2;
+  return Math.sqrt(s);
+};
+
+/** The numbers of one token in a result with a row a token. */
+function rowOf(x: Tensor, tokens: number, token: number): Float32Array | undefined {
+  const width = x.size / tokens;
+  if (!Number.isInteger(width) || width < 2) return undefined;
+  return Float32Array.from(x.data.subarray(token * width, (token + 1) * width));
+}
+
+/** The tokens of the run once more, as the model reads them. */
+function batchOf(model: Model, info: TraceInfo): ReturnType<typeof readInputs> {
+  const own = (info.sources ?? info.sequences)[0]!.ids;
+  const decoder = info.sources && info.sequences[0]!.ids;
+  return readInputs({ inputIds: [own], ...(decoder && { decoderInputIds: [decoder] }) }, model.limits);
+}
+
+export const block: LabCall = async (asked, _options, context) => {
+  const { run, layer, token } = asked as BlockAsked;
+  const { result, source } = context.run(run);
+  const model = source.model as Model | undefined;
+  if (!model) {
+    throw new UnavailableError({ where: "block", argument: "the trace", got: "was recorded, and cannot be run again", fix: "open the model" }); // biome-ignore format: one error
+  }
+  const states = model.family === "encoder-decoder" ? result.trace.encoderHiddenStates : result.trace.hiddenStates;
+  const layers = states.length - 1;
+  if (!(layer >= 0 && layer < layers)) {
+    throw new OptionError({ where: "block", argument: "layer", got: `is ${layer}`, expected: `0 to ${layers - 1}` });
+  }
+  const width = states[0]!.shape.at(-1)!;
+  const tokens = states[0]!.size / width;
+  const at = Math.min(tokens - 1, Math.max(0, token));
+  const before = rowOf(states[layer]!, tokens, at)!;
+  const stages: Stage[] = [];
+  let stream = before;
+  const put = (
+    id: Stage["id"],
+    name: string,
+    says: string,
+    x: Tensor | Float32Array,
+    added: Stage["added"] = null,
+  ): void => {
+    const values = x instanceof Float32Array ? x : rowOf(x, tokens, at);
+    if (values) stages.push({ id, name, says, values, length: lengthOf(values), added });
+  };
+  /** What a sum changed in the stream. */
+  const change = (after: Float32Array): Stage["added"] => {
+    if (after.length !== stream.length) return null;
+    const delta = after.map((x, i) => x - stream[i]!);
+    const [d, s] = [lengthOf(delta), lengthOf(stream)];
+    const dot = delta.reduce((sum, x, i) => sum + x * stream[i]!, 0);
+    stream = after;
+    return { length: d, along: d > 0 && s > 0 ? dot / (d * s) : 0 };
+  };
+  put(
+    "in",
+    layer === 0 ? "the embedding" : `what block ${layer - 1} left`,
+    "the residual stream, a row of numbers for this token",
+    before,
+  );
+
+  let seen = 0;
+  const here = (): boolean => seen === layer + 1;
+  let mixed = false;
+  const sum = (y: Tensor): Tensor => {
+    const row = here() ? rowOf(y, tokens, at) : undefined;
+    if (row && row.length === width) {
+      const added = change(row);
+      put(
+        "add",
+        "the sum",
+        mixed
+          ? "attention's result, projected by W_O, added to the stream"
+          : "the feed-forward result, added to the stream",
+        row,
+        added,
+      );
+      mixed = false;
+    }
+    return y;
+  };
+  const hidden = (): void => { seen++; }; // biome-ignore format: one line
+  const pass = model.family === "encoder-decoder" ? { encoderHidden: hidden } : { hidden };
+  model.scoped(() =>
+    watching(
+      {
+        layerNorm: (go, ...x) => {
+          const y = go(...x);
+          if (here())
+            put("norm", "norm", "brought to mean 0 and spread 1, then scaled and shifted by learned numbers", y);
+          return y;
+        },
+        rmsNorm: (go, ...x) => {
+          const y = go(...x);
+          if (here()) put("norm", "norm", "brought to a mean square of 1, then scaled by learned numbers", y);
+          return y;
+        },
+        attention: (go, call) => {
+          const r = go(call);
+          mixed = true;
+          if (here()) {
+            const merged = call.outputLayout === "merged";
+            const D = call.valueDim;
+            const row = new Float32Array(call.heads * D);
+            for (let h = 0; h < call.heads; h++) {
+              const from = D * (merged ? at * call.heads + h : h * call.queries + at);
+              row.set(r.output.data.subarray(from, from + D), h * D);
+            }
+            put(
+              "attention",
+              "attention",
+              `${call.heads} heads, each a mean of values weighed by its own softmax, side by side`,
+              row,
+            );
+          }
+          return r;
+        },
+        linear: (go, x, weight, options = {}) => {
+          const y = go(x, weight, options);
+          if (options.residual) return sum(y);
+          if (here()) {
+            if (options.activation)
+              put(
+                "widen",
+                `feed-forward, through ${options.activation}`,
+                "each token alone: more numbers than the stream has, the negative ones nearly gone",
+                y,
+              );
+            else if (!mixed && stages.at(-1)?.id !== "widen")
+              put(
+                "project",
+                "projection",
+                y.size / tokens === 3 * width
+                  ? "query, key and value of every head in one product"
+                  : "a learned product of the whole row",
+                y,
+              );
+          }
+          return y;
+        },
+        binary: (go, kind, a, b) => {
+          const y = go(kind, a, b);
+          return kind === "add" ? sum(y) : y;
+        },
+      },
+      () => model.compute(batchOf(model, result.trace.info), pass),
+    ),
+  );
+  // After the last block of a model that norms first stands one more norm, which is not the block's.
+  const normsFirst = stages[1]?.id === "norm";
+  const last = (normsFirst ? stages.findLast((s) => s.id === "add") : undefined) ?? stages.at(-1)!;
+  const next = layer + 1 < layers ? rowOf(states[layer + 1]!, tokens, at)! : undefined;
+  const off =
+    next && next.length === last.values.length
+      ? Math.max(...next.map((x, i) => Math.abs(x - last.values[i]!)))
+      : Number.NaN;
+  return {
+    layer,
+    layers,
+    token: at,
+    width,
+    stages: stages.slice(0, stages.indexOf(last) + 1),
+    off,
+  } satisfies BlockShown;
+};

@@ -1,0 +1,179 @@
+/**
+ * @file The checklist as tests: its four points measured on the run that is open, then every rule of `qkv check` for models
+ * asked of the model itself.
+ */
+import { type AttentionListener, withListener } from "../../attention/index.js";
+import { candidateOf } from "../../check/candidate/loaded.js";
+import { checkModel } from "../../check/check.js";
+import { ruleOf } from "../../check/rules/index.js";
+import type { Model } from "../../models/index.js";
+import { QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
+import type { LabCall } from "./labs.js";
+
+export interface ChecklistItem {
+  id: "projections" | "scale" | "mask" | "heads";
+  name: string;
+  ok: boolean;
+  /** What was measured, with its number. */
+  says: string;
+}
+export interface ChecklistShown {
+  items: ChecklistItem[];
+  /** Absent for a recorded trace, which cannot be asked. */
+  report?: {
+    ok: boolean;
+    findings: { rule: string; severity: string; message: string; fix: string }[];
+    tested: { id: string; says: string }[];
+    notTested: { id: string; reason: string }[];
+  };
+}
+
+/** The scale that the weights betray: ln(w₁/w₂) = scale·(q·k₁ − q·k₂), over pairs that differ enough. */
+function fittedScale(record: QkRecord): number | undefined {
+  const { call } = record;
+  if (call.bias || call.alibi || call.softcap) return undefined; // the ratio then holds more than the scale
+  const { data: q } = call.q.tensor;
+  const { data: k } = call.k.tensor;
+  const map = visibleWeights(record, { head: 0 });
+  let [top, bottom] = [0, 0];
+  for (let i = 1; i < record.queries; i++) {
+    const at = call.q.offset + i * call.q.strides[2];
+    const dot = (j: number): number => {
+      const from = call.k.offset + j * call.k.strides[2];
+      let s = 0;
+      for (let d = 0; d < call.headDim; d++) s += q[at + d]! * k[from + d]!;
+      return s;
+    };
+    const seen = [...Array(record.keys).keys()].filter((j) => map[i * record.keys + j]! > 1e-6);
+    for (let n = 1; n < seen.length; n++) {
+      const gap = dot(seen[n]!) - dot(seen[0]!);
+      const ratio = Math.log(map[i * record.keys + seen[n]!]! / map[i * record.keys + seen[0]!]!);
+      top += gap * ratio;
+      bottom += gap * gap;
+    }
+  }
+  return bottom > 0 ? top / bottom : undefined;
+}
+
+function items(trace: Trace, model: Model | undefined, text: string): ChecklistItem[] {
+  const kind = trace.kinds[0]!;
+  const layers = trace.layers(kind);
+  const record = trace.record(layers[0]!, kind);
+  const list: ChecklistItem[] = [];
+  const width = trace.hiddenStates[0]?.shape.at(-1);
+  if (record instanceof QkRecord) {
+    const { heads, keyHeads, headDim } = record.call;
+    list.push({
+      id: "projections",
+      name: "Projections fit",
+      ok: heads % keyHeads === 0,
+      says: `${heads} query heads of ${headDim}, ${keyHeads} key heads of ${headDim}${width === undefined ? "" : `, from tokens of ${width} numbers`}: each head has its own projection`,
+    });
+    const scale = fittedScale(record);
+    const usual = 1 / Math.sqrt(headDim);
+    if (scale !== undefined) {
+      const usualHere = Math.abs(scale / usual - 1) < 1e-3;
+      list.push({
+        id: "scale",
+        name: usualHere ? "Scores are divided by √d" : "Scores are not divided by √d",
+        ok: usualHere || Math.abs(scale / record.call.scale - 1) < 1e-3,
+        says: `read from the weights themselves: ${scale.toFixed(5)}; 1/√${headDim} is ${usual.toFixed(5)}${usualHere ? "" : `; this model was trained with ${record.call.scale.toFixed(5)}`}`,
+      });
+    }
+  }
+  let [worst, hidden, pairs] = [0, 0, 0];
+  for (const layer of layers) {
+    const r = trace.record(layer, kind);
+    for (let head = 0; head < r.heads; head++) {
+      const seen = visibleWeights(r, { head });
+      const raw = r.weights({ head, batch: 0 }).data;
+      for (let i = 0; i < r.queries; i++) {
+        let sum = 0;
+        for (let j = 0; j < r.keys; j++) {
+          const w = raw[i * r.keys + j]!;
+          sum += w;
+          if (!Number.isNaN(seen[i * r.keys + j]!)) continue;
+          pairs++;
+          hidden = Math.max(hidden, Math.abs(w));
+        }
+        worst = Math.max(worst, sum === 0 ? 0 : Math.abs(sum - 1));
+      }
+    }
+  }
+  list.push({
+    id: "mask",
+    name: "The mask holds",
+    ok: hidden === 0 && worst < 2e-5,
+    says: `largest weight on ${pairs.toLocaleString("en")} hidden pairs: ${hidden}; rows sum to 1 within ${worst.toExponential(1)}`,
+  });
+  const off = model && record instanceof QkRecord && record.values ? mergedError(model, text, record) : undefined;
+  if (off !== undefined) {
+    list.push({
+      id: "heads",
+      name: "Heads are merged in order",
+      ok: off < 1e-4,
+      says: `each head's Σ weight·value against its own part of the merged row: off by ${off.toExponential(1)} of its length`,
+    });
+  }
+  return list;
+}
+
+/** How far the part of a merged row that belongs to a head is from that head's own Σ weight·value, first layer. */
+function mergedError(model: Model, text: string, record: QkRecord): number | undefined {
+  let worst: number | undefined;
+  const look: AttentionListener = {
+    after(site, c, result) {
+      if (site.kind !== record.site.kind || site.layer !== record.site.layer || c.queries !== record.queries)
+        return result;
+      const merged = c.outputLayout === "merged";
+      const D = c.valueDim;
+      const i = c.queries - 1;
+      for (let h = 0; h < c.heads; h++) {
+        const w = record.weights({ head: h, batch: 0, rows: [i, i + 1] }).data;
+        const group = Math.floor((h * c.keyHeads) / c.heads);
+        const at = D * (merged ? i * c.heads + h : h * c.queries + i);
+        let [e, s] = [0, 0];
+        for (let d = 0; d < D; d++) {
+          let own = 0;
+          for (let j = 0; j < c.keys; j++) own += w[j]! * c.v.tensor.data[c.v.offset + group * c.v.strides[1] + j * c.v.strides[2] + d]!; // biome-ignore format: one sum
+          e += (own - result.output.data[at + d]!) ** 2;
+          s += own ** 2;
+        }
+        worst = Math.max(worst ?? 0, s > 0 ? Math.sqrt(e / s) : 0);
+      }
+      return result;
+    },
+  };
+  withListener(look, () => model.read(text));
+  return worst;
+}
+
+/** The lab call "checklist". */
+export const checklist: LabCall = async (asked, options, context) => {
+  const { run } = asked as { run: number };
+  const { result, source, text } = context.run(run);
+  const model = source.model as Model | undefined;
+  const list = items(result.trace, model?.family === "encoder-decoder" ? undefined : model, text);
+  if (!model) return { items: list } satisfies ChecklistShown;
+  const candidate = candidateOf(model);
+  const report = await checkModel(
+    {
+      config: candidate.config,
+      async forward(ids, mask, past, extra) {
+        await context.breathe();
+        options.signal?.throwIfAborted();
+        return candidate.forward(ids, mask, past, extra);
+      },
+    },
+    { name: model.name, onProgress: (done, total, rule) => options.onProgress?.(done, total, rule) },
+  );
+  return {
+    items: list,
+    report: {
+      ok: report.ok,
+      findings: report.findings.map(({ rule, severity, message, fix }) => ({ rule, severity, message, fix })),
+      tested: report.tested.map((id) => ({ id, says: ruleOf(id)?.says ?? id })),
+      notTested: report.notTested.map(({ rule, reason }) => ({ id: rule, reason })),
+    },
+  } satisfies ChecklistShown;
+};

@@ -1,0 +1,38 @@
+/** @file Two small corpora to begin with: plain sentences, and texts that say things twice. Written for this page. */
+export const prose: readonly string[] = [
+  "The harbour was quiet before the first boats came in.",
+  "She put the letter under the lamp and read it to the end.",
+  "Nobody in the village had ever seen so much snow.",
+  "The captain looked at the sky and ordered the sails taken in.",
+  "A narrow road goes down from the church to the river.",
+  "He had been told to wait, and he waited until it was dark.",
+  "The old man sold fish, rope and tar to whoever asked.",
+  "When the wind turned, the smoke came back into the house.",
+  "They counted the barrels, and one of them was missing.",
+  "In the morning the whole valley was under water.",
+  "The bridge will be closed for repair until the end of the month.",
+  "Most of the guests had left when the music began again.",
+  "It is not easy to say what the two brothers had quarrelled about.",
+  "The garden behind the school belongs to the town.",
+  "Her father taught her to sail before she could read.",
+  "The committee met on Monday and decided nothing at all.",
+];
+
+export const repeats: readonly string[] = [
+  "The whale rose, and the sea rose with the whale; the ship turned, and the sea turned with the ship.",
+  "one two three four five one two three four five one two three four five",
+  "red ship, blue ship, old ship, new ship; red ship, blue ship, old ship, new ship",
+  "the king of the north and the queen of the south, the king of the north and the queen of the south",
+  "up the hill and down the hill and up the hill and down the hill",
+  "a rose is a rose is a rose is a rose is a rose",
+  "call the captain, call the mate, call the cook; call the captain, call the mate, call the cook",
+  "north by east, east by north, north by east, east by north, north by east",
+  "He said that she said that he said that she said that he said that she knew.",
+  "the man the boat the sea the man the boat the sea the man the boat the sea",
+  "iron and oak, iron and oak, oak and iron, iron and oak, oak and iron",
+  "first the wind, then the rain; first the wind, then the rain; first the wind, then the rain",
+  "I saw the light and the light saw me, I saw the sea and the sea saw me",
+  "bread and salt and wine and bread and salt and wine and bread and salt",
+  "the long road home, the long road home, the long long road, the long road home",
+  "more and more and more and less and less and less and more and more",
+];
