@@ -121,7 +121,11 @@ export interface AttentionSlopes {
   dSinks?: Tensor; // [H]
 }
 
-/** Storage forms of a packed weight. `f32` is exact; `bf16`, `f16` and `int8` (a scale per row) trade exactness for bytes. */
+/**
+ * Storage forms of a packed weight. `f32` is exact; `bf16`, `f16` and `int8` (a scale per row) trade exactness for bytes.
+ * What is computed is the product with the rounded weight; for one or two rows × int8 a kernel may also round x to 16 bits
+ * per 512 numbers: |error| ≤ Σ|w| · max|x| / 65534, some 500 times below that of int8 itself.
+ */
 export type WeightFormat = "f32" | "bf16" | "f16" | "int8";
 
 /** A weight [N, K] laid out once for its kernel. Free it with `kernel.free`. */
@@ -131,6 +135,13 @@ export interface PackedWeight {
   readonly columns: number; // K
   readonly format: WeightFormat;
   readonly bytes: number;
+}
+
+/** A weight [N, K] whose rows are read when they are wanted: how a large one is packed without being held twice. */
+export interface WeightRows {
+  readonly shape: readonly number[];
+  /** Rows [from, to) as float32, [to − from, K]. */
+  read(from: number, to: number): Tensor;
 }
 
 export interface LinearOptions {
@@ -194,7 +205,7 @@ export interface Kernel extends Operations {
   /** Kernel memory that no scope ends: for weights and caches. Give it back with `free`. */
   allocate(shape: readonly number[]): Tensor;
   free(owned: Tensor | PackedWeight): void;
-  pack(weight: Tensor, format?: WeightFormat): PackedWeight;
+  pack(weight: Tensor | WeightRows, format?: WeightFormat): PackedWeight;
   /** The weight a packed one stands for, [N, K] (rounded as its format rounds). */
   unpack(weight: PackedWeight): Tensor;
   /** Rows of a packed weight, [ids.length, K]: a word table that is an output layer too need not be held twice. */

@@ -120,6 +120,60 @@ export function operationsConform(kernel: Kernel): void {
         plain.data.forEach((v, n) => expect(Math.abs(v - w.data[n])).toBeLessThanOrEqual(largest * 2 ** -bits));
         kernel.free(packed);
       });
+      for (const [M, K, N] of [
+        [1, 37, 29],
+        [2, 1101, 43],
+        [1, 5, 3],
+        [2, 1, 8],
+      ]) {
+        test(`${M} × ${K} × ${N}: so few rows, weight as ${format}`, () => {
+          const [x, w] = [normal(3, [M, K]), normal(4, [N, K])];
+          const packed = kernel.pack(w, format);
+          const plain = Float32Array.from(kernel.unpack(packed).data);
+          const y = kernel.linear(x, packed).data;
+          for (let m = 0; m < M; m++) {
+            const row = x.data.subarray(m * K, (m + 1) * K);
+            const largest = row.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+            for (let n = 0; n < N; n++) {
+              let [sum, size, sizeW] = [0, 0, 0];
+              for (let k = 0; k < K; k++) {
+                const [a, b] = [row[k], plain[n * K + k]];
+                sum += a * b;
+                size += Math.abs(a * b);
+                sizeW += Math.abs(b);
+              }
+              const rounding = format === "int8" ? (sizeW * largest) / 65534 : 0; // x in 16 bits
+              expect(Math.abs(y[m * N + n] - sum)).toBeLessThanOrEqual(rounding + (K + 2) * 2 ** -24 * size);
+            }
+          }
+          kernel.free(packed);
+        });
+      }
+      test(`one row with NaN, ∞ or huge numbers, weight as ${format}`, () => {
+        const w = normal(5, [11, 20]);
+        const packed = kernel.pack(w, format);
+        const plain = tensor(Float32Array.from(kernel.unpack(packed).data), [11, 20]);
+        for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, 3e20, 1e-42]) {
+          const x = tensor(new Float32Array(20).fill(0).fill(odd, 7, 8), [1, 20]);
+          const [got, want] = [kernel.linear(x, packed), kernel.linear(x, plain)].map((y) => [...y.data]);
+          got.forEach((v, n) => {
+            if (Number.isFinite(want[n]))
+              expect(Math.abs(v - want[n])).toBeLessThanOrEqual(1e-5 * Math.abs(want[n]) + 1e-40);
+            else expect(v).toBe(want[n]);
+          });
+        }
+        kernel.free(packed);
+      });
+    }
+    for (const format of ["bf16", "f16"] as WeightFormat[]) {
+      test(`one row, a weight with ∞, subnormals and zeros as ${format}`, () => {
+        const w = tensor([Number.POSITIVE_INFINITY, 1, 6e-8, -6e-8, 0, -0, 3e-5, 2, -1], [3, 3]);
+        const packed = kernel.pack(w, format);
+        const plain = tensor(Float32Array.from(kernel.unpack(packed).data), [3, 3]);
+        const x = tensor([1, 2, 3], [1, 3]);
+        expect([...kernel.linear(x, packed).data]).toEqual([...kernel.linear(x, plain).data]);
+        kernel.free(packed);
+      });
     }
   });
 

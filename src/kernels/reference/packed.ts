@@ -6,7 +6,7 @@ import {
   float32ToFloat16,
   type Tensor,
 } from "../../tensor/index.js";
-import type { PackedWeight, WeightFormat } from "../kernel.js";
+import type { PackedWeight, WeightFormat, WeightRows } from "../kernel.js";
 import type { Allocate } from "./allocate.js";
 
 export interface ReferenceWeight extends PackedWeight {
@@ -15,10 +15,11 @@ export interface ReferenceWeight extends PackedWeight {
 
 const BYTES: Record<WeightFormat, number> = { f32: 4, bf16: 2, f16: 2, int8: 1 };
 
-export function pack(empty: Allocate, weight: Tensor, format: WeightFormat): ReferenceWeight {
-  const [rows, columns] = weight.shape;
+export function pack(empty: Allocate, weight: Tensor | WeightRows, format: WeightFormat): ReferenceWeight {
+  const [rows, columns] = weight.shape as [number, number];
   const values = empty([rows, columns]);
-  const [from, to] = [weight.data, values.data];
+  const from = ("read" in weight ? weight.read(0, rows) : weight).data;
+  const to = values.data;
   for (let r = 0; r < rows; r++) {
     to.set(roundRow(from.subarray(r * columns, (r + 1) * columns), format), r * columns);
   }

@@ -17,6 +17,7 @@ import type {
   RotaryOptions,
   Unary,
   WeightFormat,
+  WeightRows,
 } from "../kernel.js";
 import { type Allocate, ordinary } from "./allocate.js";
 import * as attend from "./attention.js";
@@ -64,7 +65,7 @@ export class ReferenceKernel implements Kernel {
   scope<T>(body: () => T): T {
     return body();
   }
-  pack(weight: Tensor, format: WeightFormat = "f32"): PackedWeight {
+  pack(weight: Tensor | WeightRows, format: WeightFormat = "f32"): PackedWeight {
     return pack(this.ordinary, weight, format);
   }
   unpack(weight: PackedWeight): Tensor {

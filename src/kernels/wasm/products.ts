@@ -66,6 +66,15 @@ export function matmul(w: Workspace, a: Tensor, b: Tensor, options: MatmulOption
   });
 }
 
+/** Up to two rows are multiplied by a short weight as it lies, if they can be written as its format wants them. */
+function prepareFew(w: Workspace, weight: WasmWeight, { a, aRow }: { a: number; aRow: number }, M: number): number {
+  const { format, columns, finite } = weight;
+  if (M > 2 || !finite || (format !== "f16" && format !== "int8")) return 0;
+  const few = w.temporary(M * w.wasm.fewRow!(columns));
+  const args = w.arguments("ProductArgs", { a, aRow, few, rows: M, depth: columns, format: FORMATS.indexOf(format) });
+  return w.wasm.prepareFew!(args) ? few : 0;
+}
+
 /** A kind of `Activation` as the kernel numbers it. */
 function activationOf(activation: Activation | undefined): number {
   return activation ? kindOf(activation)! : 0;
@@ -81,15 +90,20 @@ export function linear(w: Workspace, x: Tensor, weight: Tensor | WasmWeight, opt
       packed = w.temporary(packedLength(w, K, N) * 4);
       packInto(w, w.operand(weight), 1, K, K, N, packed);
     }
+    const a = w.operand(x);
     const values = {
-      a: w.operand(x),
+      a,
       aRow: K * 4,
       b: packed,
       c: y.address,
       bias: w.operand(options.bias),
       residual: w.operand(options.residual),
       activation: activationOf(options.activation),
-      ...(weight instanceof WasmWeight && { format: FORMATS.indexOf(weight.format), columnScale: weight.scaleAddress }),
+      ...(weight instanceof WasmWeight && {
+        format: FORMATS.indexOf(weight.format),
+        columnScale: weight.scaleAddress,
+        few: prepareFew(w, weight, { a, aRow: K * 4 }, M),
+      }),
     };
     runProduct(w, { M, K, N, values });
     return y.tensor;

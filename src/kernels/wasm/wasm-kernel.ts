@@ -15,6 +15,7 @@ import type {
   RotaryOptions,
   Unary,
   WeightFormat,
+  WeightRows,
 } from "../kernel.js";
 import { ReferenceKernel } from "../reference/reference-kernel.js";
 import { attention } from "./attention.js";
@@ -80,7 +81,7 @@ export class WasmKernel extends ReferenceKernel {
   override scope<T>(body: () => T): T {
     return this.workspace.scopes.run(body);
   }
-  override pack(weight: Tensor, format: WeightFormat = "f32"): PackedWeight {
+  override pack(weight: Tensor | WeightRows, format: WeightFormat = "f32"): PackedWeight {
     return packWeight(this.workspace, (length) => this.own(length), weight, format);
   }
   override unpackRows(weight: PackedWeight, ids: Int32Array): Tensor {

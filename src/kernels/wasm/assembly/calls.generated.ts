@@ -91,6 +91,7 @@ export class ProductArgs {
   scale: f32;
   format: i32;
   columnScale: usize;
+  few: usize;
   rows: i32;
   depth: i32;
   columns: i32;

@@ -3,6 +3,7 @@ export { attentionBackward, backwardScratch } from "./attention-backward"; // it
 export { attentionDecode, decodeScratch } from "./attention-decode"; // one query
 export { attentionForward, attentionScratch, findUnclean } from "./attention-forward"; // attention
 export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise"; // element by element
+export { fewRow, prepareFew } from "./few-rows"; // rows for matrix × vector
 export { packPanels, product, productScratch } from "./product"; // matrix products
 export { crossEntropy, logSoftmax, norm, normBackward, rotary, scatterAdd, softmax, softmaxBackward, sumOfRows } from "./rows"; // along rows
 import { MR, NR } from "./tile";

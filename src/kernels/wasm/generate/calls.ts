@@ -30,6 +30,7 @@ export const callFields = {
     "b", "bBatch", "c", "cRow", "cBatch",
     "bias", "residual", "activation: i32", "scale: f32",
     "format: i32", "columnScale", // of B: 0 = f32, 1 = bf16, 2 = f16, 3 = int8 with a scale a column
+    "few", // one or two rows of A as a short format wants them (assembly/few-rows.ts); 0: weights are expanded
     "rows: i32", "depth: i32", "columns: i32", "rowBlock: i32", "panelBlock: i32", "rowBlocks: i32", "panelBlocks: i32",
   ],
 } as const; // biome-ignore format: read as tables
