@@ -5,11 +5,12 @@
 import { OptionError, QkvError, UnavailableError } from "../../tensor/index.js";
 import { buildTile, QkRecord, readTrace, thumbnail, Trace, visibleWeights, writeTrace } from "../../trace/index.js";
 import { badges } from "./badges.js";
-import { fold, groupsOf, plain } from "./groups.js";
+import { fold, groupsOf, plain, together } from "./groups.js";
 import { headTypesView } from "./head-types-view.js";
 import { describeKinds } from "./kinds.js";
 import { meanLoss, nextChange, topGuesses } from "./predict.js";
 import type {
+  Ablation,
   Atlas,
   At,
   Badge,
@@ -207,13 +208,15 @@ export class Engine implements EngineApi {
     const size = rows.length * columns.length;
     const values = new Float32Array(heads * size);
     parts.forEach((p, h) => values.set(p, h * size));
-    return { kind, layer, heads, rows, columns, values };
+    const maps = { kind, layer, heads, rows, columns, values };
+    return filter.together ? together(maps, filter.together) : maps;
   }
 
   async valueWeighted(asked: { run: number; kind: Kind; layer: number; filter: Filter }): Promise<LayerMaps> {
     const { valueWeightedMaps } = await import("./value-weighted.js");
     const run = this.#run(asked.run);
-    return valueWeightedMaps(run.result.trace, run.source, this.#kind(run, asked.kind), asked);
+    const maps = valueWeightedMaps(run.result.trace, run.source, this.#kind(run, asked.kind), asked);
+    return asked.filter.together ? together(maps, asked.filter.together) : maps;
   }
 
   async pair(asked: At & { query: number; key: number }): Promise<PairView> {
@@ -354,6 +357,7 @@ export class Engine implements EngineApi {
     fusion: string;
     residual: number;
     upTo: number;
+    discard?: number;
   }): Promise<LayerMaps> {
     const run = this.#run(asked.run);
     return rolloutMaps(run.result.trace, this.#kind(run, asked.kind), asked);
@@ -383,7 +387,7 @@ export class Engine implements EngineApi {
   }
 
   async sweep(
-    { run: id, output }: { run: number; output: "zero" | "mean" },
+    { run: id, output }: { run: number; output: Ablation },
     options: CallOptions = {},
   ): Promise<SweepResult[]> {
     const run = this.#run(id);
@@ -393,7 +397,7 @@ export class Engine implements EngineApi {
       for (let head = 0; head < heads; head++) {
         await breathe();
         options.signal?.throwIfAborted();
-        const result = await run.source.run(run.text, [...run.edits, { kind, layer, head, output }]);
+        const result = await run.source.run(run.text, [...run.edits, { kind, layer, head, ...ablation(output) }]);
         const change = nextChange(run, { ...run, result });
         results.push({
           layer,
@@ -463,6 +467,10 @@ export class Engine implements EngineApi {
     return meanLoss(this.#run(run).result.trace);
   }
 }
+
+/** A way of taking a head out, as an edit. */
+const ablation = (how: Ablation): Pick<Edit, "output" | "mask"> =>
+  how === "zero" || how === "mean" ? { output: how } : { mask: how };
 
 function bytesOf(trace: Trace): number {
   let numbers = trace.logits?.size ?? 0;

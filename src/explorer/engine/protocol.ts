@@ -73,6 +73,10 @@ export interface Edit {
   head: number;
   /** What happens to the head's output; a number multiplies it. */
   output?: "zero" | "mean" | number;
+  /** The head's output as it is when another text is read: by position, from the end where it is of another length. */
+  patch?: string;
+  /** Only these tokens that look, [from, to); the others keep the model's own. */
+  rows?: [from: number, to: number];
   /** Multiplies the scale of the scores. */
   scaleFactor?: number;
   /** c of softcap(x) = c·tanh(x/c). */
@@ -105,6 +109,18 @@ export interface Filter {
   hideFirst: boolean;
   renormalise: boolean;
   words: boolean;
+  /** Whole sentences in place of words. */
+  sentences?: boolean;
+  hidePunctuation?: boolean;
+  /** Some heads of the layer as one map, shown in the place of each of them. */
+  together?: Together;
+}
+
+/** How the cells of several heads become one number. `entropy`: how evenly they share a cell, 0 … 1. */
+export interface Together {
+  by: "mean" | "max" | "min" | "entropy";
+  /** Empty = all. */
+  heads: number[];
 }
 
 /** A group of neighbouring tokens shown as one row or column: [from, to). */
@@ -198,6 +214,9 @@ export interface TileView {
   values: Float32Array;
 }
 
+/** The ways of taking a head out: nothing, its mean, or a map that says nothing about the text. */
+export type Ablation = "zero" | "mean" | "uniform" | "self-only" | "first-only";
+
 export interface SweepResult {
   layer: number;
   head: number;
@@ -241,7 +260,14 @@ export interface EngineApi {
   rowScores(asked: At & { query: number }): Promise<RowScores>;
   headTypes(asked: { run: number; kind: Kind }, options?: CallOptions): Promise<HeadTypesView>;
   badges(asked: { run: number; kind: Kind }): Promise<Badge[]>;
-  rollout(asked: { run: number; kind: Kind; fusion: string; residual: number; upTo: number }): Promise<LayerMaps>;
+  rollout(asked: {
+    run: number;
+    kind: Kind;
+    fusion: string;
+    residual: number;
+    upTo: number;
+    discard?: number;
+  }): Promise<LayerMaps>;
   flow(
     asked: { run: number; kind: Kind; output: number; residual: number },
     options?: CallOptions,
@@ -250,7 +276,7 @@ export interface EngineApi {
   predictions(asked: { run: number; top: number }): Promise<Guess[][]>;
   lens(asked: { run: number; top: number }): Promise<{ layer: number; rows: Guess[][] }[]>;
   compareNext(asked: { run: number; with: number }): Promise<NextChange>;
-  sweep(asked: { run: number; output: "zero" | "mean" }, options?: CallOptions): Promise<SweepResult[]>;
+  sweep(asked: { run: number; output: Ablation }, options?: CallOptions): Promise<SweepResult[]>;
   generate(
     asked: { model: string; text: string; tokens: number; temperature: number; seed: number },
     options?: CallOptions & { onStep?: (step: GenerationStep) => void },

@@ -3,6 +3,7 @@
  * edited run is traced like any other; without changes nothing is in between and the run is the original, bit for bit.
  */
 import { type AttentionListener, withListener } from "../../attention/index.js";
+import { outputHeads, rowStart } from "../../kernels/layout.js";
 import type { Edit as ModelEdit, Model } from "../../models/index.js";
 import { tensor } from "../../tensor/index.js";
 import { type AttentionRecord, MapRecord, mayAttend, Trace, visibleWeights } from "../../trace/index.js";
@@ -16,7 +17,7 @@ export function runWithEdits(model: Model, text: string, target: string | undefi
   const base = model.read(text, options).trace;
   const single = edits.flatMap((e) => expanded(e, base));
   const plain = single.flatMap((e) => asModelEdits(e, base));
-  const listeners = single.flatMap((e) => asListener(e));
+  const listeners = [...single.flatMap((e) => asListener(e)), ...single.flatMap((e) => onOutputs(e, model))];
   const run = (): Trace => model.read(text, { ...options, ...(plain.length > 0 && { edit: plain }) }).trace;
   const trace = listeners.reduce((inner, l) => () => withListener(l, inner), run)();
   return withPaint(trace, single);
@@ -40,8 +41,9 @@ function asModelEdits(edit: One, trace: Trace): ModelEdit[] {
   const at = { kind: edit.kind, layer: edit.layer, head: edit.head };
   const out: ModelEdit[] = [];
   if (edit.paint) out.push({ ...at, weights: paintedMap(record, edit) });
-  if (edit.output !== undefined) out.push({ ...at, output: edit.output });
+  if (edit.output !== undefined && !edit.rows) out.push({ ...at, output: edit.output });
   const scale = "call" in record ? (record as { call: { scale: number } }).call.scale : 1;
+  if (edit.rows && edit.mask === "uniform") return [...out, { ...at, weights: evenRows(record, edit) }];
   if (edit.scaleFactor !== undefined) out.push({ ...at, scale: scale * edit.scaleFactor });
   if (edit.mask === "uniform") out.push({ ...at, scale: 0 });
   const mask = maskOf(edit, record);
@@ -49,8 +51,23 @@ function asModelEdits(edit: One, trace: Trace): ModelEdit[] {
   return out;
 }
 
+const inRows = ({ rows }: Edit, i: number): boolean => !rows || (i >= rows[0] && i < rows[1]);
+
+/** The head's own map with some rows spread evenly over what they may see. */
+function evenRows(record: AttentionRecord, edit: One) {
+  const { queries, keys } = record;
+  const map = visibleWeights(record, { head: edit.head });
+  for (let i = 0; i < queries; i++) {
+    const row = map.subarray(i * keys, (i + 1) * keys);
+    const visible = row.reduce((n, w) => n + (Number.isNaN(w) ? 0 : 1), 0);
+    const even = inRows(edit, i);
+    row.forEach((w, j) => { row[j] = Number.isNaN(w) ? 0 : even ? 1 / visible : w; }); // biome-ignore format: one line
+  }
+  return tensor(map, [queries, keys]);
+}
+
 /** Masks that only take away. */
-function maskOf({ mask }: One, { queries, keys }: AttentionRecord) {
+function maskOf({ mask, rows }: One, { queries, keys }: AttentionRecord) {
   const allowed: Partial<Record<NonNullable<Edit["mask"]>, (i: number, j: number) => boolean>> = {
     causal: (i, j) => j <= i + keys - queries,
     "self-only": (i, j) => j === i + keys - queries,
@@ -60,7 +77,7 @@ function maskOf({ mask }: One, { queries, keys }: AttentionRecord) {
   const may = mask && allowed[mask];
   if (!may) return undefined;
   const data = new Uint8Array(queries * keys);
-  for (let i = 0; i < queries; i++) for (let j = 0; j < keys; j++) data[i * keys + j] = may(i, j) ? 1 : 0;
+  for (let i = 0; i < queries; i++) for (let j = 0; j < keys; j++) data[i * keys + j] = !inRows({ rows } as Edit, i) || may(i, j) ? 1 : 0;
   return tensor(Float32Array.from(data), [queries, keys]);
 }
 
@@ -79,7 +96,7 @@ function asListener(edit: One): AttentionListener[] {
         for (let b = 0; b < batch; b++) {
           for (let h = 0; h < heads; h++) {
             for (let i = 0; i < queries; i++) {
-              for (let j = 0; j < keys; j++, n++) data[n] = h === edit.head || mayAttend(call, b, h, i, j) ? 1 : 0;
+              for (let j = 0; j < keys; j++, n++) data[n] = (h === edit.head && inRows(edit, i)) || mayAttend(call, b, h, i, j) ? 1 : 0;
             }
           }
         }
@@ -88,6 +105,61 @@ function asListener(edit: One): AttentionListener[] {
       },
     },
   ];
+}
+
+/** Changes of a head's output row by row: silenced for some tokens only, or taken from the reading of another text. */
+function onOutputs(edit: One, model: Model): AttentionListener[] {
+  const other = edit.patch === undefined ? undefined : outputOf(model, edit, edit.patch);
+  if (!other && !(edit.output !== undefined && edit.rows)) return [];
+  return [
+    {
+      after: (site, call, result) => {
+        if (site.kind !== edit.kind || site.layer !== edit.layer) return result;
+        const output = tensor(result.output.data.slice(), result.output.shape);
+        const heads = outputHeads(call, output);
+        const rowAt = (i: number): Float32Array => {
+          const start = rowStart(heads, 0, edit.head, i);
+          return output.data.subarray(start, start + call.valueDim);
+        };
+        const mean = edit.output === "mean" ? meanOf(call.queries, call.valueDim, rowAt) : undefined;
+        for (let i = 0; i < call.queries; i++) {
+          if (!inRows(edit, i)) continue;
+          const row = rowAt(i);
+          if (other) {
+            const from = i - call.queries + other.length; // texts are laid end to end
+            if (from >= 0) row.set(other[from]!);
+          } else if (mean) row.set(mean);
+          else for (let d = 0; d < row.length; d++) row[d]! *= edit.output === "zero" ? 0 : (edit.output as number);
+        }
+        return { ...result, output };
+      },
+    },
+  ];
+}
+
+function meanOf(rows: number, width: number, rowAt: (i: number) => Float32Array): Float32Array {
+  const sum = new Float64Array(width);
+  for (let i = 0; i < rows; i++) rowAt(i).forEach((x, d) => { sum[d]! += x / rows; }); // biome-ignore format: one line
+  return Float32Array.from(sum);
+}
+
+/** A head's output for each token of another text. */
+function outputOf(model: Model, edit: One, text: string): Float32Array[] {
+  const rows: Float32Array[] = [];
+  const listener: AttentionListener = {
+    after: (site, call, result) => {
+      if (site.kind === edit.kind && site.layer === edit.layer) {
+        const heads = outputHeads(call, result.output);
+        for (let i = 0; i < call.queries; i++) {
+          const start = rowStart(heads, 0, edit.head, i);
+          rows.push(result.output.data.slice(start, start + call.valueDim));
+        }
+      }
+      return result;
+    },
+  };
+  withListener(listener, () => model.read(text));
+  return rows;
 }
 
 /** The head's map with the painted cells; what a row has left is shared by its other keys in the old proportions. */
@@ -112,14 +184,14 @@ function paintedMap(record: AttentionRecord, edit: One) {
 
 /** Painted heads show what was painted, which no q and k would give. */
 function withPaint(trace: Trace, edits: One[]): Trace {
-  const painted = edits.filter((e) => e.paint);
+  const painted = edits.filter((e) => e.paint || (e.rows && e.mask === "uniform"));
   if (painted.length === 0) return trace;
   const records = trace.records.map((record) => {
     const own = painted.filter((e) => e.kind === record.site.kind && e.layer === record.site.layer);
     if (own.length === 0) return record;
     const whole = record.weights();
     const all = tensor(whole.data.slice(), whole.shape);
-    for (const e of own) all.data.set(paintedMap(record, e).data, e.head * record.queries * record.keys);
+    for (const e of own) all.data.set((e.paint ? paintedMap : evenRows)(record, e).data, e.head * record.queries * record.keys);
     return new MapRecord(record.site, all);
   });
   const { info, hiddenStates, encoderHiddenStates, logits } = trace;

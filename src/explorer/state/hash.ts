@@ -5,7 +5,7 @@
  * Nothing read from a link is trusted: each field has a reader that takes what fits and drops the rest. A long text is
  * deflated (`z=`), which needs `await`.
  */
-import type { Edit, Kind } from "../engine/protocol.js";
+import type { Edit, Kind, Together } from "../engine/protocol.js";
 import { type Camera, type Choice, startChoice } from "./choice.js";
 
 const version = "1";
@@ -41,6 +41,18 @@ const cameraField: Field<Camera | null> = {
       : undefined;
   },
 };
+/** `mean` = all heads of the layer, `mean.0.3` = these. */
+const togetherField: Field<Together | undefined> = {
+  write: (x) => (x ? [x.by, ...x.heads].join(".") : ""),
+  read: (s) => {
+    const [by, ...heads] = s.split(".");
+    const all = heads.map(Number);
+    const known = (["mean", "max", "min", "entropy"] as const).find((b) => b === by);
+    return known && all.length <= 256 && all.every((n) => Number.isInteger(n) && n >= 0)
+      ? { by: known, heads: all }
+      : undefined;
+  },
+};
 const kinds: Field<Kind | ""> = oneOf("", "self", "encoder", "decoder", "cross");
 
 const json = <T>(checked: (x: unknown) => T | undefined): Field<T> => ({
@@ -65,9 +77,11 @@ function isEdit(x: unknown): boolean {
   const outputs = e?.output === undefined || e.output === "zero" || e.output === "mean" || Number.isFinite(e.output);
   const numbers = [e?.scaleFactor, e?.softcap].every((n) => n === undefined || Number.isFinite(n));
   const paint = e?.paint === undefined || (Array.isArray(e.paint) && e.paint.every((p) => Array.isArray(p) && p.length === 3 && p.every(Number.isFinite))); // biome-ignore format: one question
+  const rows = e?.rows === undefined || (Array.isArray(e.rows) && e.rows.length === 2 && e.rows.every(Number.isInteger));
+  const patch = e?.patch === undefined || typeof e.patch === "string";
   const masks = [undefined, "none", "causal", "self-only", "first-only", "no-first", "uniform"];
   return (
-    Number.isInteger(e?.layer) && Number.isInteger(e?.head) && outputs && numbers && paint && masks.includes(e?.mask)
+    Number.isInteger(e?.layer) && Number.isInteger(e?.head) && outputs && numbers && paint && rows && patch && masks.includes(e?.mask)
   );
 }
 
@@ -89,6 +103,9 @@ field("hide", flag, (c) => c.filter.hideSpecial, (c, x) => { c.filter.hideSpecia
 field("hide0", flag, (c) => c.filter.hideFirst, (c, x) => { c.filter.hideFirst = x; }); // biome-ignore format: a table
 field("renorm", flag, (c) => c.filter.renormalise, (c, x) => { c.filter.renormalise = x; }); // biome-ignore format: a table
 field("words", flag, (c) => c.filter.words, (c, x) => { c.filter.words = x; }); // biome-ignore format: a table
+field("sentences", flag, (c) => c.filter.sentences ?? false, (c, x) => { c.filter.sentences = x; }); // biome-ignore format: a table
+field("punct", flag, (c) => c.filter.hidePunctuation ?? false, (c, x) => { c.filter.hidePunctuation = x; }); // biome-ignore format: a table
+field("together", togetherField, (c) => c.filter.together, (c, x) => { if (x) c.filter.together = x; }); // biome-ignore format: a table
 field("values", flag, (c) => c.weighted, (c, x) => { c.weighted = x; }); // biome-ignore format: a table
 field("least", share, (c) => c.least, (c, x) => { c.least = x; }); // biome-ignore format: a table
 field("scale", oneOf("ink", "cividis", "viridis", "greys"), (c) => c.scale, (c, x) => { c.scale = x; }); // biome-ignore format: a table
