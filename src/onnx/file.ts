@@ -1,5 +1,6 @@
 /** @file A file looked into, and a copy of it with its attention as outputs, piece by piece (Node). */
 import { findAttention } from "./find/find.js";
+import { inlined } from "./proto/inline.js";
 import { readModel } from "./proto/read.js";
 import { exposure, type ExposeOptions } from "./edit/expose.js";
 import { OnnxModel, openFile, type AttentionInfo, type PortInfo } from "./run/open.js";
@@ -14,7 +15,7 @@ export async function inspectOnnx(
 ): Promise<{ attentions: AttentionInfo[]; inputs: PortInfo[]; outputs: PortInfo[] }> {
   const source = await openFile(path);
   try {
-    const { attentions, inputs, outputs } = new OnnxModel(readModel(source), path, undefined, {});
+    const { attentions, inputs, outputs } = new OnnxModel(inlined(readModel(source)), path, undefined, {});
     return { attentions, inputs, outputs };
   } finally {
     source.close();
@@ -35,17 +36,18 @@ export async function writeExposed(from: string, to: string, options: ExposeOpti
   // Written under another name first: a copy that fails half-way leaves nothing that looks whole.
   const part = `${to}.part`;
   try {
-    const model = readModel(source);
+    const model = inlined(readModel(source));
     const { sites, root } = findAttention(model);
     const added: string[] = [];
     const edits = exposure(model, root, sites, options, added);
     const out = openSync(part, "w");
     try {
-      for (const piece of planEdits(source.size, edits).pieces) {
+      const base = edits.length > 0 ? model.source : source; // a file without attention stays as it is
+      for (const piece of planEdits(base.size, edits).pieces) {
         if (piece instanceof Uint8Array) writeSync(out, piece);
         else
           for (let at = piece.from; at < piece.to; at += step)
-            writeSync(out, source.read(at, Math.min(piece.to, at + step)));
+            writeSync(out, base.read(at, Math.min(piece.to, at + step)));
       }
     } finally {
       closeSync(out);

@@ -20,10 +20,8 @@ import { memorySource } from "./wire/source.js";
 
 /** The parts of transformers.js' `env` that are used. */
 export interface TransformersEnv {
-  // biome-ignore lint/suspicious/noExplicitAny: transformers.js' own types differ by version
   fetch?: any;
   useCustomCache?: boolean;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   customCache?: any;
   useFSCache?: boolean;
   cacheDir?: string | null;

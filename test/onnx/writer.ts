@@ -130,3 +130,27 @@ export function stack(layers: number): Uint8Array {
     output(`layer${layers - 1}.out`, "float32", ["batch", "tokens", 4]),
   ]);
 }
+
+/** An attribute of a function's node that takes the caller's value. */
+export function referenceAttribute(name: string, of: string): Uint8Array {
+  return messageField(5, [textField(1, name), intField(20, 2), textField(21, of)]);
+}
+
+/** A local function as a field of a model, in the domain "local". */
+export function localFunction(
+  name: string,
+  inputs: string[],
+  outputs: string[],
+  nodes: Uint8Array[],
+  attributes: string[] = [],
+): Uint8Array {
+  return messageField(25, [
+    textField(1, name),
+    ...inputs.map((v) => textField(4, v)),
+    ...outputs.map((v) => textField(5, v)),
+    ...attributes.map((v) => textField(6, v)),
+    ...nodes.map((n) => Uint8Array.from([(7 << 3) | 2, ...n.subarray(1)])), // field 7 of a function, 1 of a graph
+    ...["", "local"].map((d) => messageField(9, [textField(1, d), intField(2, d === "" ? 17 : 1)])),
+    textField(10, "local"),
+  ]);
+}

@@ -9,6 +9,7 @@ import type { AttentionKind } from "../../attention/listen.js";
 import { OptionError } from "../../tensor/index.js";
 import { findAttention, type Site } from "../find/find.js";
 import { INT32, INT64, type Model } from "../proto/model.js";
+import { inlined } from "../proto/inline.js";
 import { readModel } from "../proto/read.js";
 import type { Scope } from "../graph/scope.js";
 import { applyEdits, type Edit } from "../wire/splice.js";
@@ -52,10 +53,10 @@ export const outputNames: Readonly<Record<AttentionKind, string>> = {
  */
 export function exposeAttention(bytes: Uint8Array, options: ExposeOptions = {}): Uint8Array {
   const source = memorySource(bytes);
-  const model = readModel(source);
+  const model = inlined(readModel(source));
   const { sites, root } = findAttention(model);
   const edits = exposure(model, root, sites, options);
-  return edits.length === 0 ? bytes : applyEdits(source, edits);
+  return edits.length === 0 ? bytes : applyEdits(model.source, edits);
 }
 
 /** @internal The edits that `exposeAttention` makes, for a file that is copied piece by piece; names go to `added`. */

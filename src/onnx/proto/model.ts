@@ -6,6 +6,7 @@
  */
 import type { ByteSource } from "../wire/source.js";
 import type { Message } from "../wire/fields.js";
+import type { Piece } from "../wire/splice.js";
 
 /** TensorProto.DataType, by number: what onnxruntime calls it, and bytes per element (0.5: two in a byte). */
 export const elementTypes: Record<number, { name: string; bytes: number }> = {
@@ -84,6 +85,8 @@ export interface Attribute {
   graphs?: Graph[];
   /** Inside a function: the name of the caller's attribute whose value this takes. */
   reference?: string;
+  /** Its contents in the file. */
+  message: Message;
   /** The whole field in the file, tag included. */
   at: number;
   to: number;
@@ -97,6 +100,8 @@ export interface Node {
   inputs: string[];
   outputs: string[];
   attributes: Map<string, Attribute>;
+  /** Which function of this name is meant, where there are several. */
+  overload?: string;
   /** metadata_props, where there are any: torch's newer exporter writes the module path here. */
   metadata?: Map<string, string>;
   message: Message;
@@ -119,6 +124,9 @@ export interface Graph {
 export interface FunctionInfo {
   name: string;
   domain: string;
+  overload: string;
+  /** Version of each domain's operators in its nodes. */
+  opsets: Map<string, number>;
   inputs: string[];
   outputs: string[];
   nodes: Node[];
@@ -135,6 +143,8 @@ export interface Model {
   metadata: Map<string, string>;
   graph: Graph;
   functions: FunctionInfo[];
+  /** How `source` is made of the file, where calls of local functions were replaced by their nodes. */
+  pieces?: readonly Piece[];
 }
 
 /** A node of the standard's operators. */

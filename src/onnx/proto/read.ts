@@ -7,7 +7,7 @@ import { type Attribute, type Dimension, elementTypes, type FunctionInfo } from 
 import type { Graph, Model, Node, ValueInfo } from "./model.js";
 
 /** Graphs inside graphs (If, Loop, Scan). Real files have one or two; the limit keeps the call stack bounded. */
-const deepest = 32;
+export const deepest = 32;
 /** Nodes in all. The largest exports have some ten thousand; the limit keeps memory bounded for a file made of nothing else. */
 const mostNodes = 500_000;
 
@@ -149,6 +149,7 @@ function readNode(reading: Reading, message: Message, at: number, depth: number)
       const attribute = readAttribute(reading, c.child(), c.at, depth);
       node.attributes.set(attribute.name, attribute);
     } else if (c.field === 7) node.domain = c.text();
+    else if (c.field === 8) node.overload = c.text();
     else if (c.field === 9) readEntry(source, c.child(), (node.metadata ??= new Map()));
   }
   if (node.domain === "ai.onnx") node.domain = "";
@@ -160,7 +161,7 @@ const longList = 64;
 
 function readAttribute(reading: Reading, message: Message, at: number, depth: number): Attribute {
   const { source } = reading;
-  const out: Attribute = { name: "", at, to: message.to };
+  const out: Attribute = { name: "", message, at, to: message.to };
   const c = new Cursor(source, message);
   while (c.next()) {
     if (c.field === 1) out.name = c.text();
@@ -178,19 +179,31 @@ function readAttribute(reading: Reading, message: Message, at: number, depth: nu
 
 function readFunction(reading: Reading, message: Message): FunctionInfo {
   const { source } = reading;
-  const out: FunctionInfo = { name: "", domain: "", inputs: [], outputs: [], nodes: [], defaults: new Map() };
+  const out: FunctionInfo = {
+    name: "",
+    domain: "",
+    overload: "",
+    opsets: new Map(),
+    inputs: [],
+    outputs: [],
+    nodes: [],
+    defaults: new Map(),
+  };
   const c = new Cursor(source, message);
   while (c.next()) {
     if (c.field === 1) out.name = c.text();
     else if (c.field === 4) out.inputs.push(c.text());
     else if (c.field === 5) out.outputs.push(c.text());
     else if (c.field === 7) out.nodes.push(readNode(reading, c.child(), c.at, 1));
+    else if (c.field === 9) readOpset(source, c.child(), out.opsets);
     else if (c.field === 10) out.domain = c.text();
+    else if (c.field === 13) out.overload = c.text();
     else if (c.field === 11) {
       const attribute = readAttribute(reading, c.child(), c.at, 1);
       out.defaults.set(attribute.name, attribute);
     }
   }
+  if (out.domain === "ai.onnx") out.domain = "";
   return out;
 }
 

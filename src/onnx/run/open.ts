@@ -10,6 +10,7 @@ import { type AttentionRecord, type Sequence, Trace } from "../../trace/index.js
 import { findAttention, type Site } from "../find/find.js";
 import { Plan } from "../edit/plan.js";
 import { type Dimension, elementTypes, type Model, type ValueInfo } from "../proto/model.js";
+import { inlined, sourceOf } from "../proto/inline.js";
 import { readModel } from "../proto/read.js";
 import { applyEdits } from "../wire/splice.js";
 import { type ByteSource, fileSource, memorySource } from "../wire/source.js";
@@ -228,7 +229,7 @@ export class OnnxModel {
     const taps = this.#sites
       .map((site) => addOutputs(plan, site, !maps && !this.#unproven.has(site)))
       .filter((t) => t !== undefined);
-    const source = this.#path === undefined ? this.#model.source : await fileSource(this.#path);
+    const source = this.#path === undefined ? this.#model.source : sourceOf(this.#model, await fileSource(this.#path));
     try {
       const bytes = applyEdits(source, plan.edits);
       const session = await runtime.ort.InferenceSession.create(
@@ -301,13 +302,13 @@ export async function openOnnx(file: string | Uint8Array | ArrayBuffer, options:
   if (typeof file === "string") {
     const source = await openFile(file);
     try {
-      const model = readModel(source);
+      const model = inlined(readModel(source));
       return new OnnxModel(model, file, options.externalData ? undefined : await checkedFolder(model, file), options);
     } finally {
       source.close();
     }
   }
-  const model = readModel(memorySource(asBytes(file), options.name));
+  const model = inlined(readModel(memorySource(asBytes(file), options.name)));
   if (options.externalData) checkedFiles(model, options.externalData);
   else checkedFiles(model, []);
   return new OnnxModel(model, undefined, undefined, options);

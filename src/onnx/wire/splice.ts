@@ -8,7 +8,7 @@
  */
 import type { Message } from "./fields.js";
 import type { ByteSource } from "./source.js";
-import { varint } from "./write.js";
+import { joined, varint } from "./write.js";
 
 /** Takes `remove` bytes out at `at` and puts `insert` in. `inside` is the innermost message that this changes. */
 export interface Edit {
@@ -76,4 +76,64 @@ export function applyEdits(source: ByteSource, edits: readonly Edit[]): Uint8Arr
     at += lengthOf(piece);
   }
   return out;
+}
+
+/** The new file, read without being written: ranges of the old one are asked for when they are needed. */
+export function splicedSource(base: ByteSource, pieces: readonly Piece[]): ByteSource {
+  const starts: number[] = [];
+  let size = 0;
+  for (const piece of pieces) {
+    starts.push(size);
+    size += lengthOf(piece);
+  }
+  let last = 0;
+  /** The piece that holds a byte: usually the one that held the byte before. */
+  const pieceAt = (at: number): number => {
+    if (at < starts[last]! || at >= starts[last]! + lengthOf(pieces[last]!)) {
+      let [low, high] = [0, starts.length];
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (starts[middle]! <= at) low = middle;
+        else high = middle;
+      }
+      last = low;
+    }
+    return last;
+  };
+  const part = (i: number, from: number, to: number): Uint8Array => {
+    const piece = pieces[i]!;
+    const start = starts[i]!;
+    return piece instanceof Uint8Array
+      ? piece.subarray(from - start, to - start)
+      : base.read(piece.from + from - start, piece.from + to - start);
+  };
+  /** Calls `take` for each piece of a range. */
+  const walk = (from: number, to: number, take: (i: number, from: number, to: number) => void): void => {
+    for (let at = from; at < to; ) {
+      const i = pieceAt(at);
+      const end = Math.min(to, starts[i]! + lengthOf(pieces[i]!));
+      take(i, at, end);
+      at = end;
+    }
+  };
+  return {
+    name: base.name,
+    size,
+    read(from, to) {
+      if (from >= to) return new Uint8Array(0);
+      const i = pieceAt(from);
+      if (to <= starts[i]! + lengthOf(pieces[i]!)) return part(i, from, to);
+      const parts: Uint8Array[] = [];
+      walk(from, to, (n, a, b) => parts.push(part(n, a, b).slice()));
+      return joined(parts);
+    },
+    copy(from, to, out, at) {
+      walk(from, to, (i, a, b) => {
+        const piece = pieces[i]!;
+        if (piece instanceof Uint8Array) out.set(part(i, a, b), at + a - from);
+        else base.copy(piece.from + a - starts[i]!, piece.from + b - starts[i]!, out, at + a - from);
+      });
+    },
+    close: () => base.close(),
+  };
 }
