@@ -11,7 +11,7 @@ interface Options {
 
 export function command(): Command {
   return new Command("explore")
-    .argument("[model]", "a model folder, a .gguf file, a trace file, or “bundled”", "bundled")
+    .argument("[model]", "a model folder, a .gguf or .onnx file, a trace file, or “bundled”", "bundled")
     .argument("[text]", "the text to begin with")
     .option("--port <number>", "the port to listen on (default: a free one)", portNumber, 0)
     .option("--host <address>", "the loopback address to listen on", "127.0.0.1")

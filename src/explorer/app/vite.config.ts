@@ -30,6 +30,7 @@ export default defineConfig({
     format: "es",
     plugins: () => [elementsDefineThemselves()],
     rolldownOptions: {
+      external: ["onnxruntime-web", /^node:/], // the runtime is handed to `openOnnx`; the server serves it from node_modules
       output: { entryFileNames: "assets/worker-[hash].js", chunkFileNames: "assets/engine-[name]-[hash].js" },
     },
   },

@@ -2,7 +2,7 @@
  * @file The engine: everything the page asks for, computed with the library itself. Lives in a Web Worker; a one-file page
  * and the tests use it directly.
  */
-import { OptionError, QkvError, UnavailableError } from "../../tensor/index.js";
+import { OptionError, QkvError, readSafetensors, UnavailableError } from "../../tensor/index.js";
 import { buildTile, QkRecord, readTrace, thumbnail, Trace, visibleWeights, writeTrace } from "../../trace/index.js";
 import { badges } from "./badges.js";
 import { fold, groupsOf, plain, together } from "./groups.js";
@@ -103,8 +103,15 @@ export class Engine implements EngineApi {
 
   async openFiles(files: DroppedFile[], options: CallOptions = {}): Promise<ModelCard> {
     const only = files.length === 1 ? files[0]! : undefined;
+    const { arraysTrace, holdsArrays } = await import("./arrays.js");
+    if (files.every((f) => holdsArrays(f.path))) {
+      const given = files.map((f) => ({ path: f.path, bytes: new Uint8Array(f.bytes) }));
+      return this.#add(traceSource(await arraysTrace(given), files[0]!.path));
+    }
     if (only && /\.safetensors$/.test(only.path)) {
-      return this.#add(traceSource(readTrace(new Uint8Array(only.bytes), only.path), only.path));
+      const bytes = new Uint8Array(only.bytes);
+      const isArrays = await arraysIn(bytes, only.path);
+      return this.#add(traceSource(isArrays ?? readTrace(bytes, only.path), only.path));
     }
     const { filesSource } = await import("./models.js");
     const source = await filesSource(files, options);
@@ -495,6 +502,17 @@ function valueNorms(record: ReturnType<Trace["record"]>, head: number, row: Floa
     if (!Number.isNaN(w)) total += w * norm(j);
   });
   return { norm, share: (j: number) => (total > 0 && !Number.isNaN(row[j]!) ? (row[j]! * norm(j)) / total : 0) };
+}
+
+/** A safetensors file with q and k but no trace in it. */
+async function arraysIn(bytes: Uint8Array, path: string): Promise<Trace | undefined> {
+  const { arraysTrace } = await import("./arrays.js");
+  try {
+    if (readSafetensors(bytes, path).metadata["qkv"] !== undefined) return undefined;
+    return await arraysTrace([{ path, bytes }]);
+  } catch {
+    return undefined; // what is wrong with it is said by who reads traces
+  }
 }
 
 export { QkvError };

@@ -12,6 +12,7 @@ import { readTrace, type Trace } from "../../trace/index.js";
 import { lensRows } from "./lens.js";
 import { logitsAt, topOf } from "./predict.js";
 import type { CallOptions, DroppedFile, Edit, GenerationStep, ModelCard } from "./protocol.js";
+import { idsOf } from "./ids.js";
 import { emptyText, type RunResult, type Source, traceSource } from "./sources.js";
 import { runWithEdits } from "./what-if.js";
 import { outputProjection } from "./weights.js";
@@ -69,6 +70,7 @@ const tables = new Set(["gpt2", "bert", "distilbert", "roberta", "electra", "gpt
 
 function read(model: Model, given: string, edits: Edit[]): RunResult {
   const notes: string[] = [];
+  if (!model.hasTokenizer) return readIds(model, given, edits);
   const [text, target] = model.family === "encoder-decoder" ? split(given, notes) : [given, undefined];
   const encoding = model.tokenizer.encode(text);
   if (encoding.special.every((s) => s === 1) && text.trim() === "") throw emptyText();
@@ -91,8 +93,20 @@ function read(model: Model, given: string, edits: Edit[]): RunResult {
       `${encoding.ids.length.toLocaleString("en")} tokens are more than the ${own} this model was trained on: it reads them, but what it says after token ${own} is beyond its training.`,
     );
   }
-  const trace = runWithEdits(model, kept, target, edits);
+  const trace = runWithEdits((options) => model.read(kept, { ...options, ...(target !== undefined && { target }) }), model, edits); // biome-ignore format: one call
   return { trace, text: given, notes };
+}
+
+/** A model without a tokenizer reads ids; an encoder–decoder's target follows after the mark. */
+function readIds(model: Model, given: string, edits: Edit[]): RunResult {
+  const [source, target] = given.split(targetMark, 2) as [string, string | undefined];
+  const ids = idsOf(source, model.name);
+  if (ids.length === 0) throw emptyText();
+  const room = Math.max(1, tables.has(model.architecture) ? (model.contextLength ?? longest) : longest);
+  const start = (model.config["decoder_start_token_id"] as number | undefined) ?? model.padId;
+  const inputs = { inputIds: [ids.slice(0, room)], ...(model.family === "encoder-decoder" && { decoderInputIds: [[start, ...(target ? idsOf(target, model.name) : [])]] }) }; // biome-ignore format: one record
+  const trace = runWithEdits((options) => model.forward(inputs, options), model, edits);
+  return { trace, text: given, notes: ["This model has no tokenizer: the text is read as token ids."] };
 }
 
 function split(given: string, notes: string[]): [string, string | undefined] {
@@ -121,7 +135,9 @@ async function generate(
   options: CallOptions & { onStep?: (step: GenerationStep) => void },
   breathe: () => Promise<void>,
 ): Promise<{ text: string; trace: Trace | undefined }> {
-  const { ids } = model.tokenizer.encode(asked.text, { addSpecialTokens: model.family === "encoder-decoder" });
+  const ids = model.hasTokenizer
+    ? model.tokenizer.encode(asked.text, { addSpecialTokens: model.family === "encoder-decoder" }).ids
+    : idsOf(asked.text, model.name);
   if (ids.length === 0) throw emptyText();
   const own = tables.has(model.architecture) ? (model.contextLength ?? longest) : longest;
   const maxNewTokens = Math.max(1, Math.min(asked.tokens, own - ids.length));
@@ -136,11 +152,11 @@ async function generate(
   });
   let done = 0;
   for await (const step of steps) {
-    text += step.token;
+    text += model.hasTokenizer ? step.token : ` ${step.id}`;
     trace = step.trace;
     const top = topOf(step.logits.data, { word: (id) => wordOf(model, id) }, 8);
     const probability = top.find((g) => g.id === step.id)?.probability ?? probabilityOf(step.logits.data, step.id);
-    options.onStep?.({ token: step.token, id: step.id, probability, top });
+    options.onStep?.({ token: model.hasTokenizer ? step.token : ` ${step.id}`, id: step.id, probability, top });
     options.onProgress?.(++done, maxNewTokens, "tokens written");
     await breathe();
     options.signal?.throwIfAborted();
@@ -203,6 +219,14 @@ async function fromFiles(name: string, files: Map<string, Uint8Array>, options: 
 export async function filesSource(dropped: DroppedFile[], options: CallOptions): Promise<Source> {
   const root = common(dropped.map((f) => f.path));
   const name = root.replace(/\/$/, "") || dropped[0]!.path;
+  if (dropped.some((f) => f.path.endsWith(".onnx"))) {
+    const { onnxSource } = await import("./onnx-source.js");
+    const card: ModelCard = { id: `files:${name}`, name, says: "", source: "files", runs: true };
+    const all = new Map(dropped.map((f) => [f.path.slice(root.length), new Uint8Array(f.bytes)]));
+    const source = onnxSource(card, globalThis.location?.href ?? "", async () => all);
+    await source.open(options);
+    return source;
+  }
   const files = new Map(dropped.map((f) => [f.path.slice(root.length), new Uint8Array(f.bytes)]));
   const model = await fromFiles(name, files, options);
   const card: ModelCard = { id: `files:${name}`, name, says: "", source: "files", runs: true };
@@ -233,7 +257,7 @@ interface Served {
     id: string;
     name: string;
     base: string;
-    kind: "bundled" | "folder" | "trace";
+    kind: "bundled" | "folder" | "trace" | "onnx";
     files: { path: string; size: number }[];
   }[];
 }
@@ -246,7 +270,11 @@ export async function servedSources(base: string): Promise<Source[]> {
   const sources: Source[] = [];
   for (const m of models) {
     const at = new URL(m.base, base);
-    if (m.kind === "trace")
+    if (m.kind === "onnx") {
+      const { onnxSource } = await import("./onnx-source.js");
+      const card: ModelCard = { id: m.id, name: m.name, says: "an ONNX graph", source: "server", runs: true };
+      sources.push(onnxSource(card, base, (options) => fetchAll(at, m.files, options)));
+    } else if (m.kind === "trace")
       sources.push(await servedTrace(m.id, m.name, new URL(encodeURIComponent(m.files[0]!.path), at)));
     else {
       const card: ModelCard = {
@@ -284,7 +312,7 @@ async function servedTrace(id: string, name: string, at: URL): Promise<Source> {
 }
 
 const needed =
-  /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|[^/]*\.safetensors|[^/]*\.gguf)$/;
+  /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|[^/]*\.safetensors|[^/]*\.gguf|[^/]*\.onnx(_data)?|[^/]*\.onnx\.data)$/;
 
 /** Fetches a model's files with progress over all their bytes. */
 async function fetchAll(

@@ -11,14 +11,17 @@ import type { Edit, Kind } from "./protocol.js";
 
 const kept = { values: true, logits: true, hiddenStates: true };
 
-export function runWithEdits(model: Model, text: string, target: string | undefined, edits: Edit[]): Trace {
-  const options = { trace: kept, ...(target !== undefined && { target }) };
-  if (edits.length === 0) return model.read(text, options).trace;
-  const base = model.read(text, options).trace;
+/** Reads whatever is to be read, with these options. */
+type Read = (options: { trace: typeof kept; edit?: ModelEdit[] }) => { trace: Trace };
+
+export function runWithEdits(read: Read, model: Model, edits: Edit[]): Trace {
+  const options = { trace: kept };
+  if (edits.length === 0) return read(options).trace;
+  const base = read(options).trace;
   const single = edits.flatMap((e) => expanded(e, base));
   const plain = single.flatMap((e) => asModelEdits(e, base));
   const listeners = [...single.flatMap((e) => asListener(e)), ...single.flatMap((e) => onOutputs(e, model))];
-  const run = (): Trace => model.read(text, { ...options, ...(plain.length > 0 && { edit: plain }) }).trace;
+  const run = (): Trace => read({ ...options, ...(plain.length > 0 && { edit: plain }) }).trace;
   const trace = listeners.reduce((inner, l) => () => withListener(l, inner), run)();
   return withPaint(trace, single);
 }
@@ -77,7 +80,8 @@ function maskOf({ mask, rows }: One, { queries, keys }: AttentionRecord) {
   const may = mask && allowed[mask];
   if (!may) return undefined;
   const data = new Uint8Array(queries * keys);
-  for (let i = 0; i < queries; i++) for (let j = 0; j < keys; j++) data[i * keys + j] = !inRows({ rows } as Edit, i) || may(i, j) ? 1 : 0;
+  for (let i = 0; i < queries; i++)
+    for (let j = 0; j < keys; j++) data[i * keys + j] = !inRows({ rows } as Edit, i) || may(i, j) ? 1 : 0;
   return tensor(Float32Array.from(data), [queries, keys]);
 }
 
@@ -96,7 +100,8 @@ function asListener(edit: One): AttentionListener[] {
         for (let b = 0; b < batch; b++) {
           for (let h = 0; h < heads; h++) {
             for (let i = 0; i < queries; i++) {
-              for (let j = 0; j < keys; j++, n++) data[n] = (h === edit.head && inRows(edit, i)) || mayAttend(call, b, h, i, j) ? 1 : 0;
+              for (let j = 0; j < keys; j++, n++)
+                data[n] = (h === edit.head && inRows(edit, i)) || mayAttend(call, b, h, i, j) ? 1 : 0;
             }
           }
         }
@@ -191,7 +196,8 @@ function withPaint(trace: Trace, edits: One[]): Trace {
     if (own.length === 0) return record;
     const whole = record.weights();
     const all = tensor(whole.data.slice(), whole.shape);
-    for (const e of own) all.data.set((e.paint ? paintedMap : evenRows)(record, e).data, e.head * record.queries * record.keys);
+    for (const e of own)
+      all.data.set((e.paint ? paintedMap : evenRows)(record, e).data, e.head * record.queries * record.keys);
     return new MapRecord(record.site, all);
   });
   const { info, hiddenStates, encoderHiddenStates, logits } = trace;

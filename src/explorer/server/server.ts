@@ -1,7 +1,8 @@
 /**
  * @file The explorer's server: the built page, the bundled model and the models named on the command line, to this machine
  * only. It listens on a loopback address, answers only to a loopback Host (so that no other site's name can be pointed at
- * it), reads and never writes, and knows three paths: the page, `/api/start`, `/models/<n>/<file>`.
+ * it), reads and never writes, and knows four paths: the page, `/api/start`, `/models/<n>/<file>`, and `/runtime/<file>`,
+ * onnxruntime-web from where npm put it, for ONNX graphs.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { existsSync, statSync } from "node:fs";
 import { OptionError, UnavailableError } from "../../tensor/index.js";
 import { fileBelow, modelFile, modelFiles, sendFile } from "./files.js";
+import { onnxFile, onnxFiles, runtimeFolder } from "./onnx-files.js";
 import { safetyHeaders, sandboxPolicy } from "./headers.js";
 
 export interface ExplorerOptions {
@@ -40,7 +42,7 @@ export interface StartAnswer {
     id: string;
     name: string;
     base: string;
-    kind: "bundled" | "folder" | "trace";
+    kind: "bundled" | "folder" | "trace" | "onnx";
     files: { path: string; size: number }[];
   }[];
 }
@@ -99,7 +101,7 @@ export async function serveExplorer(options: ExplorerOptions = {}): Promise<Expl
 interface Shared {
   id: string;
   name: string;
-  kind: "bundled" | "folder" | "trace";
+  kind: "bundled" | "folder" | "trace" | "onnx";
   path: string;
 }
 
@@ -112,16 +114,17 @@ function shareable(bundled: string, models: string[]): Shared[] {
         where: "explore",
         argument: `MODEL "${path}"`,
         got: "is not there",
-        expected: "a model folder, a .gguf file or a trace file",
+        expected: "a model folder, a .gguf or .onnx file or a trace file",
         fix: "check the path; qkv get MODEL fetches one from the hub",
       });
     }
+    const onnx = onnxFile(path);
     const file = statSync(path).isFile();
     out.push({
       id: `model-${n + 1}`,
       name: basename(path),
-      kind: file && !path.endsWith(".gguf") ? "trace" : "folder",
-      path,
+      kind: onnx ? "onnx" : file && !path.endsWith(".gguf") ? "trace" : "folder",
+      path: onnx ?? path,
     });
   });
   return out;
@@ -170,6 +173,12 @@ async function answer(
     const file = found && (await sharedFile(found, model[2]!));
     return file ? sendFile(request, response, file, "no-cache") : refuse(404);
   }
+  const runtime = /^\/runtime\/(ort[\w.-]*\.(?:mjs|wasm))$/.exec(path);
+  if (runtime) {
+    const folder = runtimeFolder();
+    const found = folder && (await fileBelow(folder, runtime[1]!));
+    return found ? sendFile(request, response, found, "no-cache") : refuse(404);
+  }
   const file = await fileBelow(app, path === "/" ? "index.html" : path.slice(1));
   if (!file) return refuse(404);
   if (/sandbox[\w-]*\.js$/.test(file)) response.setHeader("Content-Security-Policy", sandboxPolicy);
@@ -178,6 +187,7 @@ async function answer(
 }
 
 async function sharedFile(model: Shared, path: string): Promise<string | undefined> {
+  if (model.kind === "onnx") return (await onnxFiles(model.path)).find((f) => basename(f) === decodeURIComponent(path));
   if (statSync(model.path).isFile()) return decodeURIComponent(path) === basename(model.path) ? model.path : undefined;
   return modelFile(model.path, path);
 }
@@ -187,6 +197,11 @@ async function startAnswer(shared: Shared[]): Promise<StartAnswer> {
   for (const { id, name, kind, path } of shared) {
     const info = statSync(path, { throwIfNoEntry: false });
     if (!info) continue;
+    if (kind === "onnx") {
+      const found = (await onnxFiles(path)).map((f) => ({ path: basename(f), size: statSync(f).size }));
+      models.push({ id, name, base: `/models/${id}/`, kind, files: found });
+      continue;
+    }
     const files = info.isFile() ? [{ path: basename(path), size: info.size }] : await modelFiles(path);
     models.push({ id, name, base: `/models/${id}/`, kind, files });
   }

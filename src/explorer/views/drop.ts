@@ -4,7 +4,7 @@ import { type Store, words } from "../state/store.js";
 
 /** What of a model folder is read. */
 const wanted =
-  /(^|\/)([\w.-]*config\.json|tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|[^/]*\.(safetensors|safetensors\.index\.json|gguf))$/;
+  /(^|\/)([\w.-]*config\.json|tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|[^/]*\.(safetensors|safetensors\.index\.json|gguf|onnx|onnx_data|onnx\.data|npy|npz|json))$/;
 
 export async function openDropped(store: Store, data: DataTransfer): Promise<void> {
   const entries = [...data.items].map((i) => i.webkitGetAsEntry?.()).filter((e): e is FileSystemEntry => e != null);
