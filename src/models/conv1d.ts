@@ -5,7 +5,7 @@
  * packed for inference, or turned in the graph (a copy a step) where gradients are wanted.
  */
 import { ops } from "../kernels/current.js";
-import type { Activation, Kernel, PackedWeight, WeightFormat } from "../kernels/kernel.js";
+import type { Activation, Kernel, PackedWeight, WeightFormat, WeightRows } from "../kernels/kernel.js";
 import { keepVariance, zeros } from "../nn/initialise.js";
 import { Module, type Part } from "../nn/module.js";
 import { Parameter } from "../nn/parameter.js";
@@ -46,6 +46,12 @@ export class TurnedParameter extends Parameter {
     this.#turned.pack(format);
     this.release();
     this.#isPacked = true;
+  }
+
+  /** Lies the other way round: one such matrix is small beside its model. */
+  override packRows(rows: WeightRows, format: WeightFormat, where?: string, name?: string): void {
+    this.set(rows.read(0, rows.shape[0]!), where, name);
+    this.pack(format);
   }
 
   override setPacked(weight: PackedWeight, by?: Kernel): void {

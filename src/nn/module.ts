@@ -5,7 +5,7 @@
  * torch's, joined by dots: "layers.0.self_attn.in_proj_weight".
  */
 import { random } from "../tensor/random.js";
-import type { WeightFormat } from "../kernels/kernel.js";
+import type { WeightFormat, WeightRows } from "../kernels/kernel.js";
 import { asTensor, nearestName, OptionError, type Tensor, type TensorLike } from "../tensor/index.js";
 import type { Initialiser } from "./initialise.js";
 import { cloneTensor, type Parameter } from "./parameter.js";
@@ -16,7 +16,12 @@ export type Part = Parameter | Module | undefined;
 /** Weights by name, or a file that gives them one by one (`readWeights`), so that no more than one is held twice. */
 export type State =
   | Readonly<Record<string, Tensor | TensorLike>>
-  | { readonly names: Iterable<string>; tensor(name: string): Tensor };
+  | {
+      readonly names: Iterable<string>;
+      tensor(name: string): Tensor;
+      /** A matrix to be read in parts: what is packed is then never held twice, however large. */
+      rows?(name: string): WeightRows;
+    };
 
 export interface LoadOptions {
   /** Who loads, for errors; default the layer's class. */
@@ -105,11 +110,15 @@ export abstract class Module {
     }
     for (const [name, parameter] of wanted) {
       const full = prefix + name;
+      const format = pack?.(name, parameter);
+      if (format && reader?.rows) {
+        parameter.packRows(reader.rows(full), format, where, full);
+        continue;
+      }
       const value = reader
         ? reader.tensor(full)
         : cloneTensor(asTensor((state as Record<string, Tensor>)[full]!, where, `"${full}"`));
       parameter.set(value, where, full);
-      const format = pack?.(name, parameter);
       if (format) parameter.pack(format);
     }
     return this;

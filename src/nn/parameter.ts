@@ -11,7 +11,7 @@
  */
 import { type Random, random } from "../tensor/random.js";
 import { kernelInForce, ops } from "../kernels/current.js";
-import type { Kernel, PackedWeight, WeightFormat } from "../kernels/kernel.js";
+import type { Kernel, PackedWeight, WeightFormat, WeightRows } from "../kernels/kernel.js";
 import { ShapeError, show, sizeOf, Tensor, tensor } from "../tensor/index.js";
 import type { Initialiser } from "./initialise.js";
 
@@ -60,16 +60,7 @@ export class Parameter {
 
   /** Holds these numbers (not a copy of them) from now on. @throws {ShapeError} */
   set(value: Tensor, where = "load", name = "weight"): void {
-    if (value.shape.length !== this.shape.length || value.shape.some((d, axis) => d !== this.shape[axis])) {
-      throw new ShapeError({
-        where,
-        argument: `"${name}"`,
-        got: `has shape ${show(value.shape)}`,
-        expected: show(this.shape),
-        ...(value.size === sizeOf(this.shape) &&
-          value.shape.length === 2 && { fix: "transpose it: here a weight is stored [outputs, inputs]" }),
-      });
-    }
+    this.#requireShape(value.shape, where, name);
     this.#drop();
     this.#numbers = value;
   }
@@ -94,6 +85,25 @@ export class Parameter {
     if (this.#packed?.by === kernel && this.#packed.weight.format === format) return;
     const rows = this.shape[0]!;
     this.setPacked(kernel.pack(this.copy().reshape([rows, sizeOf(this.shape) / rows]), format), kernel);
+  }
+
+  /** As `set` and `pack` of a matrix whose rows are read when they are wanted. @throws {ShapeError} */
+  packRows(rows: WeightRows, format: WeightFormat, where = "load", name = "weight"): void {
+    this.#requireShape(rows.shape, where, name);
+    const kernel = kernelInForce();
+    this.setPacked(kernel.pack(rows, format), kernel);
+  }
+
+  #requireShape(shape: readonly number[], where: string, name: string): void {
+    if (shape.length === this.shape.length && shape.every((d, axis) => d === this.shape[axis])) return;
+    throw new ShapeError({
+      where,
+      argument: `"${name}"`,
+      got: `has shape ${show(shape)}`,
+      expected: show(this.shape),
+      ...(sizeOf(shape) === sizeOf(this.shape) &&
+        shape.length === 2 && { fix: "transpose it: here a weight is stored [outputs, inputs]" }),
+    });
   }
 
   /** "none" before first use, "numbers", or the format of the packed form. */

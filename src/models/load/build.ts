@@ -1,6 +1,6 @@
 /** @file Files → a model: the architecture is made, its weights are held against the config and go in one by one. */
 import { kernelInForce } from "../../kernels/current.js";
-import type { WeightFormat } from "../../kernels/kernel.js";
+import type { WeightFormat, WeightRows } from "../../kernels/kernel.js";
 import type { Parameter } from "../../nn/parameter.js";
 import { FileError, ShapeError, show } from "../../tensor/index.js";
 import { Config } from "../config.js";
@@ -48,12 +48,16 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
 }
 
 /**
- * Matrices of linear layers. Tables are read by row and stay numbers, except a word table that is the output layer too:
- * it is multiplied at every step. Where the rest is int8 it is f16, since its error goes straight into the scores.
+ * Matrices of linear layers, and the word table: it is multiplied at every step where it is the output layer too, and is
+ * the largest matrix of a small model. Where the rest is int8 it is f16, since its error goes straight into the scores.
+ * Other tables are small, are read by row and stay numbers.
  */
 function packed(name: string, parameter: Parameter, format: WeightFormat, tied: boolean): WeightFormat | undefined {
   if (parameter.shape.length !== 2) return undefined;
-  if (tied && /(^|\.)(embed_tokens|wte|shared)\.weight$/.test(name)) return format === "int8" ? "f16" : format;
+  if (/(^|\.)(embed_tokens|wte|shared|word_embeddings)\.weight$/.test(name)) {
+    if (format === "f32") return tied ? format : undefined;
+    return format === "int8" ? "f16" : format;
+  }
   const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)\.weight$/.test(name);
   return isTable ? undefined : format;
 }
@@ -73,6 +77,7 @@ function renamed(weights: Weights): Weights {
     names: [...old.keys()],
     info: (name) => weights.info(back(name)),
     tensor: (name) => weights.tensor(back(name)),
+    rows: (name) => weights.rows(back(name)),
   };
 }
 
@@ -137,6 +142,18 @@ function counted(
       const value = weights.tensor(name);
       onProgress((done += bytes(name)), total);
       return value;
+    },
+    rows(name): WeightRows {
+      const { shape, read } = weights.rows(name);
+      const perRow = bytes(name) / shape[0]!;
+      return {
+        shape,
+        read(from, to) {
+          const value = read(from, to);
+          onProgress((done += (to - from) * perRow), total);
+          return value;
+        },
+      };
     },
   };
 }

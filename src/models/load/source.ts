@@ -4,7 +4,8 @@
  * Reading is synchronous, so that weights go one tensor at a time from disk to where a layer wants them, and never
  * more than one of them is held twice.
  */
-import { FileError } from "../../tensor/index.js";
+import type { WeightRows } from "../../kernels/kernel.js";
+import { FileError, tensor } from "../../tensor/index.js";
 
 export interface ByteSource {
   /** Named in errors. */
@@ -58,6 +59,20 @@ export async function fileSource(path: string): Promise<ByteSource> {
     close() {
       closeSync(descriptor);
     },
+  };
+}
+
+/** Bytes [offset, offset + bytes) of a file, a matrix of N rows, as rows that `decode` makes numbers of. */
+export function rowsOf(
+  source: ByteSource,
+  { shape, offset, bytes }: { shape: readonly number[]; offset: number; bytes: number },
+  decode: (bytes: Uint8Array) => Float32Array,
+): WeightRows {
+  const [count = 1, ...rest] = shape;
+  const row = count === 0 ? 0 : bytes / count;
+  return {
+    shape,
+    read: (from, to) => tensor(decode(source.read(offset + from * row, (to - from) * row)), [to - from, ...rest]),
   };
 }
 

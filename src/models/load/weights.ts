@@ -10,8 +10,9 @@ import {
   type Tensor,
   tensor,
 } from "../../tensor/index.js";
+import type { WeightRows } from "../../kernels/kernel.js";
 import { openGguf } from "./gguf/open.js";
-import { type ByteSource, fileSource, memorySource } from "./source.js";
+import { type ByteSource, fileSource, memorySource, rowsOf } from "./source.js";
 
 /** What is known of a weight before it is read. */
 export interface WeightInfo {
@@ -29,6 +30,8 @@ export interface Weights {
   info(name: string): WeightInfo;
   /** The numbers as float32, in memory of their own. */
   tensor(name: string): Tensor;
+  /** A matrix [N, …] to be read in parts, as float32. */
+  rows(name: string): WeightRows;
   /** Gives the file back to the system. */
   close(): void;
 }
@@ -71,6 +74,10 @@ function openSafetensors(source: ByteSource): Weights {
       const e = find(name);
       return tensor(decodeFloat32(e.type, source.read(e.offset, e.bytes)), e.shape);
     },
+    rows(name) {
+      const e = find(name);
+      return rowsOf(source, e, (bytes) => decodeFloat32(e.type, bytes));
+    },
     close: () => source.close(),
   };
 }
@@ -86,6 +93,7 @@ export function joinWeights(parts: readonly Weights[]): Weights {
     names,
     info: (name) => find(name).info(name),
     tensor: (name) => find(name).tensor(name),
+    rows: (name) => find(name).rows(name),
     close: () => parts.forEach((p) => p.close()),
   };
 }

@@ -138,14 +138,32 @@ function checkpointNames(weights: Weights, family: string, config: ConfigJson): 
   const own = new Map<string, string>();
   for (const name of weights.names) if (name !== "rope_freqs.weight") own.set(checkpointName(name) ?? name, name);
   const heads = { q: config["num_attention_heads"] as number, k: config["num_key_value_heads"] as number };
+  const turnedHeads = (name: string): number | undefined => {
+    const found = family === "llama" && /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
+    return found ? heads[found[1] as "q" | "k"] : undefined;
+  };
   return {
     ...weights,
     names: [...own.keys()],
     info: (name) => weights.info(own.get(name) ?? name),
     tensor(name) {
       const value = weights.tensor(own.get(name) ?? name);
-      const turned = family === "llama" && /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
-      return turned ? halves(value, heads[turned[1] as "q" | "k"]) : value;
+      const turned = turnedHeads(name);
+      return turned ? halves(value, turned) : value;
+    },
+    rows(name) {
+      const rows = weights.rows(own.get(name) ?? name);
+      const turned = turnedHeads(name);
+      if (!turned) return rows;
+      let whole: Tensor | undefined; // rows of a head change places: a small matrix is read at once
+      return {
+        shape: rows.shape,
+        read(from, to) {
+          whole ??= halves(rows.read(0, rows.shape[0]!), turned);
+          const width = whole.shape[1]!;
+          return tensor(whole.data.subarray(from * width, to * width), [to - from, width]);
+        },
+      };
     },
   };
 }

@@ -1,6 +1,6 @@
 /** @file A GGUF file's tensors under the names it gives them. */
 import { FileError, tensor } from "../../../tensor/index.js";
-import type { ByteSource } from "../source.js";
+import { type ByteSource, rowsOf } from "../source.js";
 import type { Weights } from "../weights.js";
 import { dequantise } from "./dequantise.js";
 import { type GgufTensor, readGgufHeader } from "./header.js";
@@ -15,14 +15,22 @@ export function openGguf(source: ByteSource): Weights {
     const [argument, got] = [`"${name}"`, `is not in ${source.name}`];
     throw new FileError({ where: "readWeights", argument, got, expected: `one of its ${tensors.size} tensors` });
   };
+  const readable = (name: string): GgufTensor => {
+    const t = find(name);
+    if (!blockOf(t.type)) throw unsupported(t, source.name);
+    return t;
+  };
   return {
     metadata,
     names: [...tensors.keys()],
     info: find,
     tensor(name) {
-      const t = find(name);
-      if (!blockOf(t.type)) throw unsupported(t, source.name);
+      const t = readable(name);
       return tensor(dequantise(t.type, source.read(t.offset, t.bytes)), t.shape);
+    },
+    rows(name) {
+      const t = readable(name); // a row is whole blocks: the header was held against that
+      return rowsOf(source, t, (bytes) => dequantise(t.type, bytes));
     },
     close: () => source.close(),
   };
