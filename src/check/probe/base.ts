@@ -5,7 +5,7 @@
  * fewest first, are simulated, and those that reproduce the candidate's output on two problems of different prime
  * shapes are what it does. Where none does, the scale is fitted freely; then the candidate is "not attention".
  */
-import { distance, finite, holdsInHalf, precisions } from "./compare.js";
+import { distance, finite, holdsInBrain, holdsInHalf, precisions } from "./compare.js";
 import type { Answer, Lab } from "./lab.js";
 import type { Layout } from "./layout.js";
 import { type Problem, problem, type Shape, shapeOf } from "./problem.js";
@@ -32,6 +32,8 @@ export interface Base {
   tolerance: number;
   /** The distance that was found, under the mistakes named. */
   error: number;
+  /** The scale was fitted to the heads of `problem`; of other sizes nothing is known. */
+  fittedFor?: number;
   /** The recipe that reproduces the candidate, for problems without a mask. */
   recipe(p: Problem): Recipe;
   /** What was asked and what came, for the report. */
@@ -112,6 +114,7 @@ async function identify(
         ...rounding(level.name, error, outputs),
         status: "explained",
         mistakes: [fitted],
+        fittedFor: problems[0].D,
         error,
         recipe,
       };
@@ -165,8 +168,10 @@ function plausiblyHalf(
 
 function rounding(name: string, error: number, outputs: readonly Float64Array[]) {
   const precise = name === "float32" && error < 1e-12;
-  const half = error > 2e-6 && outputs.every(holdsInHalf);
-  const precision = half ? "float16" : precise ? "float64" : (name as Base["precision"]);
+  const rough = error > 2e-6;
+  const brain = rough && outputs.every(holdsInBrain);
+  const half = rough && outputs.every(holdsInHalf);
+  const precision = brain ? "bfloat16" : half ? "float16" : precise ? "float64" : (name as Base["precision"]);
   const tolerance = precisions.find((x) => x.name === (precise ? "float32" : precision))!.tolerance;
   return { precision, tolerance };
 }

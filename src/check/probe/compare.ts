@@ -52,6 +52,12 @@ export const finite = (a: ArrayLike<number>): boolean => {
   return true;
 };
 
+/** Is every number one that bfloat16 can hold? Float32 without its last two bytes. */
+export function holdsInBrain(a: ArrayLike<number>): boolean {
+  const bits = new Uint32Array(Float32Array.from(a).buffer);
+  return bits.every((x) => (x & 0xffff) === 0) && Array.from(a).every((x) => Object.is(Math.fround(x), x));
+}
+
 /** Is every number one that float16 can hold? Ten binary digits after the first, exponent ≥ −14. */
 export function holdsInHalf(a: ArrayLike<number>): boolean {
   for (let n = 0; n < a.length; n++) {

@@ -77,7 +77,7 @@ async function fromWeights(lab: Lab, read: PathVerdict[]): Promise<Found> {
 async function nearZero(lab: Lab, verdicts: PathVerdict[]): Promise<Found | undefined> {
   for (const v of verdicts) {
     const zeroed = v.mechanism?.mechanism.kind === "multiply" && !v.pair;
-    const ignored = v.pair?.rule !== undefined && ["mask-ignored", "padding-leak", "future-leak"].includes(v.pair.rule);
+    const ignored = v.pair?.rule !== undefined && v.pair.hidesNothing === true;
     if (!zeroed && !ignored) continue;
     const c = await amplified(lab, v.path);
     const filled = zeroed && (await replaced(lab, v.path));

@@ -33,7 +33,8 @@ export async function huge(
   which: "masked up" | "seen down",
 ): Promise<HugeResult | undefined> {
   const known = await base(lab);
-  const shape = lab.fit(shapeOf({ B: 1, H: 2, Lk: 3, D: 5 }));
+  // Heads of a usual size: a constant that is added before the scale shrinks with it, −10 000 to −1250.
+  const shape = lab.fit(shapeOf({ B: 1, H: 2, Lk: 3, D: known.fittedFor ?? 64 }));
   const plain = problem(shape, lab.seed + 3);
   const p = unmaskedColumn(path, plain);
   const scale = known.recipe(p).scale ?? lab.meantScale(p.D);

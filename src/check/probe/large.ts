@@ -35,8 +35,9 @@ export function largeScores(lab: Lab): Promise<LargeResult[]> {
     const known = await base(lab);
     const half = known.tolerance > 1e-3;
     const big = half ? 2000 : 40_000;
-    const shape = lab.fit(shapeOf({ B: 1, H: 1, Lk: 3, D: 4 }));
-    const scale = known.recipe(problem(shape, 1)).scale ?? lab.meantScale(4);
+    const D = known.fittedFor ?? 4;
+    const shape = lab.fit(shapeOf({ B: 1, H: 1, Lk: 3, D }));
+    const scale = known.recipe(problem(shape, 1)).scale ?? lab.meantScale(D);
     const keys = [1, 0.5, -1];
     const near = [400, 400.0078125, -400];
     const asks: [string, (i: number, j: number) => number][] = [

@@ -46,6 +46,8 @@ export interface PairMistake {
   /** The pairs the candidate lets attend, on a problem of the path. */
   pairs(p: Problem, path: PathName): Pairs;
   severity?: "warning" | "info";
+  /** The option makes no difference at all. */
+  hidesNothing?: true;
 }
 
 export interface MechanismMistake {

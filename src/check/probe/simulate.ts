@@ -7,8 +7,12 @@
  */
 import type { Pairs, Problem, Shape } from "./problem.js";
 
-/** Along which axis the weights of [B, H, Lq, Lk] are made to sum to one. */
-export type SoftmaxAxis = "keys" | "queries" | "heads" | "batch" | "map" | "nothing";
+/**
+ * Along which axis the weights of [B, H, Lq, Lk] are made to sum to one; or what stands in the softmax's place: nothing,
+ * s/Σs, e^s without its sum, a sigmoid of each score.
+ */
+export type SoftmaxAxis = "keys" | "queries" | "heads" | "batch" | "map" | InPlaceOfSoftmax;
+export type InPlaceOfSoftmax = "nothing" | "sum" | "exp" | "sigmoid";
 
 /** What happens to a pair that may not attend. "absent" is right. */
 export type Mechanism =
@@ -114,12 +118,15 @@ function normalise(p: Shape, s: Float64Array, axis: SoftmaxAxis): Float64Array {
   const { B, H, Lq, Lk } = p;
   const out = new Float64Array(s.length);
   if (axis === "nothing") return s; // a hidden score stays −∞: only a softmax turns it into nothing
-  if (axis === "keys") {
-    for (let row = 0; row < B * H * Lq; row++) softmaxInto(s, out, row * Lk, Lk);
+  if (axis === "exp") return s.map(Math.exp);
+  if (axis === "sigmoid") return s.map((x) => 1 / (1 + Math.exp(-x)));
+  if (axis === "keys" || axis === "sum") {
+    const into = axis === "keys" ? softmaxInto : sharesInto;
+    for (let row = 0; row < B * H * Lq; row++) into(s, out, row * Lk, Lk);
     return out;
   }
   const group: Record<
-    Exclude<SoftmaxAxis, "nothing" | "keys">,
+    Exclude<SoftmaxAxis, InPlaceOfSoftmax | "keys">,
     (b: number, h: number, i: number, j: number) => number
   > = {
     queries: (b, h, _i, j) => (b * H + h) * Lk + j,
@@ -155,6 +162,14 @@ function softmaxInto(s: Float64Array, out: Float64Array, from: number, length: n
   let sum = 0;
   for (let n = from; n < from + length; n++) sum += out[n] = Math.exp(s[n]! - top);
   for (let n = from; n < from + length; n++) out[n]! /= sum;
+}
+
+/** s/Σs; a hidden score has no share. */
+function sharesInto(s: Float64Array, out: Float64Array, from: number, length: number): void {
+  const seen = (n: number) => (s[n] === Number.NEGATIVE_INFINITY ? 0 : s[n]!);
+  let sum = 0;
+  for (let n = from; n < from + length; n++) sum += seen(n);
+  for (let n = from; n < from + length; n++) out[n] = seen(n) / sum;
 }
 
 function mix(p: Problem, weights: Float64Array, recipe: Recipe): Float64Array {

@@ -119,7 +119,10 @@ function verdict(lab: Lab, known: Known, p: Problem, weights: Float64Array, path
   const made = (pairs: Pairs) =>
     simulate(p, { ...known.recipe(p), maskings: [{ pairs, mechanism: { kind: "absent" } }] });
   const right = made(allowedPairs(p));
-  const open = (n: number) => right.dead[Math.floor(n / p.Lk)] === 1;
+  // What comes out where the query itself is padding means nothing, and some give zeros there.
+  const blank = (row: number) =>
+    p.keyPadding?.[Math.floor(row / (p.H * p.Lq)) * p.Lk + (row % p.Lq)] === 0 && p.Lq === p.Lk;
+  const open = (n: number) => right.dead[Math.floor(n / p.Lk)] === 1 || blank(Math.floor(n / p.Lk));
   const leaks = weights.some((w, n) => !open(n) && right.weights[n] === 0 && w !== 0);
   if (!leaks && distance(weights, right.weights, open) <= known.tolerance) return undefined;
   const other: Pairs = (b, h, i, j) =>

@@ -35,6 +35,7 @@ export const futureLeak = rule({
       says: "causal: true makes no difference: every query sees the future",
       paths: ["causal"],
       pairs: () => () => true,
+      hidesNothing: true,
     },
   ],
   probe: (lab) => pathOutcome(lab, id),

@@ -21,6 +21,7 @@ export const maskIgnored = rule({
       says: "the mask makes no difference: every key is seen",
       paths: ["mask", "mask per item", "mask of keys", "mask for all"],
       pairs: () => () => true,
+      hidesNothing: true,
     },
   ],
   probe: (lab) => pathOutcome(lab, id),

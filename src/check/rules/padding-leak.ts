@@ -19,6 +19,7 @@ export const paddingLeak = rule({
     "no padding, loops",
     "no padding, whole maps",
     "no padding, flattened batch",
+    "counted as a length",
     "model: encoder without a mask",
     "model: decoder without a mask",
     "model: multiplied",
@@ -30,6 +31,16 @@ export const paddingLeak = rule({
       says: "keyPadding makes no difference: padding is attended to",
       paths: ["keyPadding"],
       pairs: () => () => true,
+      hidesNothing: true,
+    },
+    {
+      rule: id,
+      says: "keyPadding is counted and the first keys are taken for the real ones: padding on the left or inside is attended to",
+      paths: ["keyPadding"],
+      pairs: (p) => {
+        const count = (b: number) => p.keyPadding!.subarray(b * p.Lk, (b + 1) * p.Lk).reduce((a, x) => a + x, 0);
+        return (b, _h, _i, j) => j < count(b);
+      },
     },
   ],
   probe: (lab) => pathOutcome(lab, id),
