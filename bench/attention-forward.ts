@@ -1,5 +1,6 @@
 /** @file Attention forward: 12 heads of 64, one thread, with and without the causal mask. */
 import { attentionCallOf, flopOf, operands } from "../src/kernels/problems.js";
+import { attentionRunner as jaxjs } from "./peers/jaxjs.js";
 import { loops } from "./peers/loops.js";
 import { attentionRunner as onnx, merge } from "./peers/onnxruntime.js";
 import { pytorch } from "./peers/pytorch.js";
@@ -43,6 +44,7 @@ function one(N: number, causal: boolean, threads: number): Case {
       { name: "onnxruntime-web Attention", open: () => onnx("web", "Attention", call, causal, threads) },
       ...(N <= SLOW_PEERS_UP_TO && threads === 1
         ? [
+            { name: "jax-js", open: async () => heads(await jaxjs(call, causal)) },
             { name: "tfjs-wasm", open: () => tfjs(call, causal) },
             { name: "plain TypeScript loops", open: () => () => loops(call) },
           ]

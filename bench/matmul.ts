@@ -1,6 +1,7 @@
 /** @file Products with a weight known beforehand, as linear layers have; and one row of it, as decoding has. */
 import { numbers, owned } from "../src/kernels/problems.js";
 import { tensor } from "../src/tensor/index.js";
+import { productRunner as jaxjs } from "./peers/jaxjs.js";
 import { productLoops } from "./peers/loops.js";
 import { productRunner as onnx } from "./peers/onnxruntime.js";
 import { pytorch } from "./peers/pytorch.js";
@@ -42,6 +43,7 @@ function one(M: number, K: number, N: number, threads: number): Case {
       { name: "PyTorch", open: () => pytorch({ prepare: "linear", threads, shape: sizes }, [a.data, w.data]) },
       { name: "onnxruntime-node", open: () => onnx("node", a.data, turned, sizes, threads) },
       { name: "onnxruntime-web", open: () => onnx("web", a.data, turned, sizes, threads) },
+      { name: "jax-js", open: () => jaxjs(a.data, turned, sizes) },
       { name: "tfjs-wasm", open: () => tfjs(a.data, turned, sizes) },
       ...(M <= 128
         ? [{ name: "plain TypeScript loops", open: () => () => productLoops(a.data, w.data, M, K, N) }]

@@ -5,6 +5,7 @@ import * as backward from "./attention-backward.js";
 import * as forward from "./attention-forward.js";
 import * as decode from "./decode.js";
 import * as matmul from "./matmul.js";
+import { conditions } from "./shared/conditions.js";
 import { type Answer, ask, print } from "./shared/question.js";
 import * as window from "./window.js";
 
@@ -25,7 +26,7 @@ export async function main(argv: string[]): Promise<void> {
   for (const [name, { cases }] of Object.entries(questions)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
     for (const make of cases(Number(values.threads)).slice(0, values.quick ? 2 : undefined)) {
-      const answer = await ask(name, make(), Number(values.seconds));
+      const answer = await ask(name, make(), Number(values.seconds), conditions(Number(values.threads)));
       answers.push(answer);
       console.log(`${print(answer)}\n`);
       if (values.out) writeFileSync(values.out, `${JSON.stringify(answers, null, 1)}\n`); // after each: a long run may be cut short

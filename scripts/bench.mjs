@@ -1,9 +1,11 @@
 /**
  * @file `npm run bench`: speed beside the peers, then docs/performance.md from what was measured.
  *
- *     npm install --prefix bench               TensorFlow.js, once; onnxruntime is a development dependency
+ *     npm install --prefix bench               TensorFlow.js and jax-js, once; onnxruntime is a development dependency
+ *     QKV_PYTHON=…/bin/python npm run bench    a Python that has torch, to have PyTorch beside
  *     npm run bench                            this Node
  *     npm run bench -- --nodes 22,24           these versions too, from the npm package `node`: relaxed and wide builds
+ *     npm run bench -- --browser               in Chromium, beside onnxruntime-web, and nothing else
  *     npm run bench -- matmul decode           some questions
  *     npm run bench -- --quick                the first two sizes of each question
  *     npm run bench -- --write-docs            only write docs/performance.md from bench/results
@@ -30,7 +32,10 @@ if (args[0] === "--here") {
 mkdirSync(results, { recursive: true });
 const at = args.indexOf("--nodes");
 const nodes = at < 0 ? [] : args.splice(at, 2)[1].split(",");
-if (!args.includes("--write-docs")) {
+if (args.includes("--browser")) {
+  const { main } = await createJiti(import.meta.url).import(join(root, "bench/browser.ts"));
+  await main(results);
+} else if (!args.includes("--write-docs")) {
   const script = fileURLToPath(import.meta.url);
   const mine = process.versions.node.split(".")[0];
   for (const node of [mine, ...nodes.filter((n) => n !== mine)]) {

@@ -5,17 +5,19 @@ import { oneNodeModel } from "../shared/onnx.js";
 interface Session {
   run(feeds: Record<string, unknown>): Promise<Record<string, { data: Float32Array }>>;
 }
-interface Runtime {
-  env: { wasm: { numThreads: number } };
+export interface Runtime {
+  env: { wasm: { numThreads?: number } };
   Tensor: new (type: "float32", data: Float32Array, dims: readonly number[]) => unknown;
   InferenceSession: { create(bytes: Uint8Array, options: object): Promise<Session> };
 }
 
-export type Kind = "node" | "web";
+/** By name, or onnxruntime-web as a page has loaded it. */
+export type Kind = "node" | "web" | Runtime;
 
 async function open(kind: Kind, threads: number): Promise<{ runtime: Runtime; options: object }> {
-  const runtime = (await import(kind === "web" ? "onnxruntime-web" : "onnxruntime-node")) as unknown as Runtime;
-  if (kind === "web") {
+  const named = kind === "web" ? "onnxruntime-web" : "onnxruntime-node";
+  const runtime = typeof kind === "object" ? kind : ((await import(/* @vite-ignore */ named)) as unknown as Runtime);
+  if (kind !== "node") {
     runtime.env.wasm.numThreads = threads;
     return { runtime, options: { executionProviders: ["wasm"], graphOptimizationLevel: "all" } };
   }

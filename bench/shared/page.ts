@@ -34,7 +34,7 @@ function table({ title, conditions: c, lines, missing }: Answer): string {
       l.error === null ? "–" : l.error.toExponential(1),
     ].join(" | "),
   );
-  const facts = `${title} · ${lines[0]?.runs ?? 0} interleaved runs · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · Node ${c.node} · load ${c.load} · ${c.date}`;
+  const facts = `${title} · ${lines[0]?.runs ?? 0} interleaved runs · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · ${c.runtime} · load ${c.load} · ${c.date}`;
   return [
     `**${facts}**`,
     "",

@@ -1,5 +1,4 @@
 /** @file A question of the benchmarks: contenders that compute the same, and how far each is from float64. */
-import { availableParallelism, cpus, loadavg, release, type as system } from "node:os";
 import { type Contender, type MeasureOptions, takeTurns, type Timing } from "../../src/cli/shared/measure.js";
 
 /** A contender that gives its numbers, to be compared with the exact ones. */
@@ -34,29 +33,27 @@ export interface Line extends Timing {
   error: number | null;
 }
 
+/** Where and when an answer was measured. */
+export interface Conditions {
+  cpu: string;
+  processors: number;
+  system: string;
+  /** "Node 24.1.0", "Chromium 140.0". */
+  runtime: string;
+  threads: number;
+  load: number;
+  date: string;
+}
+
 export interface Answer {
   question: string;
   title: string;
-  conditions: ReturnType<typeof conditions>;
+  conditions: Conditions;
   lines: Line[];
   missing: string[];
 }
 
-export function conditions(threads: number) {
-  return {
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
-    processors: availableParallelism(),
-    system: `${system()} ${release()}`,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    threads,
-    load: Number(loadavg()[0]!.toFixed(1)),
-    date: new Date().toISOString().slice(0, 16),
-  };
-}
-
-export async function ask(question: string, one: Case, seconds: number): Promise<Answer> {
-  const about = conditions(one.threads);
+export async function ask(question: string, one: Case, seconds: number, about: Conditions): Promise<Answer> {
   const contenders: Entry[] = [];
   const missing: string[] = [];
   for (const { name, open } of one.entries) {
@@ -103,7 +100,7 @@ const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`;
 /** The answer as lines of text, conditions first. */
 export function print({ title, conditions: c, lines, missing }: Answer): string {
   const runs = lines[0]?.runs ?? 0;
-  const head = `${title} · ${runs} interleaved runs · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, Node ${c.node}, load ${c.load}`;
+  const head = `${title} · ${runs} interleaved runs · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, ${c.runtime}, load ${c.load}`;
   const row = (cells: string[]): string =>
     cells.map((cell, n) => (n === 0 ? cell.padEnd(30) : cell.padStart(13))).join("");
   return [
