@@ -15,6 +15,7 @@ import {
   type Style,
   wholeMaps,
 } from "./styles.js";
+import { otherStyles } from "./other-styles.js";
 
 export type Planted = Record<string, () => AttentionFunction>;
 
@@ -204,6 +205,8 @@ export const planted: Record<string, Planted> = {
     "adds 1e-9": () => wholeMaps({ hide: { how: "add", value: 1e-9 } }),
     "adds −1 (the mask as it is)": () => online({ hide: { how: "add", value: -1 } }),
     "fills +1e9": () => loops({ hide: { how: "fill", value: 1e9 } }),
+    "adds −1e4 before the scale": () => (q, k, v, o) =>
+      wholeMaps({ hide: { how: "add", value: -1e4 * (o?.scale ?? q.shape[3]! ** -0.5) } })(q, k, v, o),
     "fills −10 in float32": () => float32Loops({ hide: { how: "fill", value: -10 } }),
   },
   "mask-after-softmax": {
@@ -286,6 +289,11 @@ export const planted: Record<string, Planted> = {
     ...each(four, { scale: (_D, H, g) => g ?? 1 / Math.sqrt(H) }, "√H"),
     "times √D": () => wholeMaps({ scale: (D, _H, g) => g ?? Math.sqrt(D) }),
     "scales twice": () => flattened({ scale: (D, _H, g) => g ?? 1 / D }),
+    "the whole part of √D, nested arrays": () =>
+      nestedWith(
+        (s, m) => hideAll(s, m).map((a) => a.map((c) => c.map(rowSoft))),
+        (a, b) => dot(a, b) / Math.floor(Math.sqrt(a.length)),
+      ),
     "given scale and default": () => loops({ scale: (D, _H, g) => (g ?? 1) / Math.sqrt(D) }),
     "1/8 for every head size": () => online({ scale: (_D, _H, g) => g ?? 1 / 8 }),
   },
@@ -306,6 +314,20 @@ export const planted: Record<string, Planted> = {
       nestedWith((s, m) =>
         s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? 0 : x))))),
       ),
+    "shares of the sum": () =>
+      nestedWith((s, m) =>
+        s.map((a, b) =>
+          a.map((c, h) =>
+            c.map((r, i) => {
+              const kept = r.map((x, j) => (m[b]![h]![i]![j] ? 0 : x));
+              const l = kept.reduce((p, x) => p + x, 0);
+              return l === 0 ? kept : kept.map((x) => x / l);
+            }),
+          ),
+        ),
+      ),
+    "e^score without its sum, loops": () => rawWeights(Math.exp),
+    "sigmoid of each score, async": () => async (q, k, v, o) => rawWeights((x) => 1 / (1 + Math.exp(-x)))(q, k, v, o),
   },
   "softmax-unstable": {
     ...each(
@@ -595,11 +617,14 @@ export const planted: Record<string, Planted> = {
     { visible: seen({ mask: () => true }) },
     "no mask",
   ),
-  "padding-leak": each(
-    { loops, "whole maps": wholeMaps, "flattened batch": flattened },
-    { visible: seen({ pad: () => true }) },
-    "no padding",
-  ),
+  "padding-leak": {
+    ...each(
+      { loops, "whole maps": wholeMaps, "flattened batch": flattened },
+      { visible: seen({ pad: () => true }) },
+      "no padding",
+    ),
+    "counted as a length": () => online({ visible: seen({ pad: (p) => p.j < realKeys(p) }) }),
+  },
   hangs: {
     "never resolves": () => () => new Promise(() => undefined),
     "never resolves with causal":
@@ -630,8 +655,36 @@ export const planted: Record<string, Planted> = {
       return { ...t, data: t.data.map((x, n) => x + 0.3 * Math.sin(n)) };
     },
     "breaks beyond 64 keys": () => loops({ score: (s, p) => (p.j >= 64 ? s * 2 : s) }),
+    "one too many in the denominator": () =>
+      nestedWith((s, m) =>
+        hideAll(s, m).map((a) =>
+          a.map((c) =>
+            c.map((r) => {
+              const e = r.map(Math.exp);
+              const l = 1 + e.reduce((p, x) => p + x, 0);
+              return e.map((x) => x / l);
+            }),
+          ),
+        ),
+      ),
+    "one dimension of the keys counts more, async": () => (q, k, v, o) =>
+      online()(q, { ...k, data: k.data.map((x, n) => (n % k.shape[3]! === 1 ? 1.4 * x : x)) }, v, o),
+    "keys reshaped for a transpose, flattened": () => (q, k, v, o) => {
+      const [, , L, D] = k.shape as [number, number, number, number];
+      const data = k.data.map((_, n) => k.data[n - (n % (L * D)) + (n % D) * L + (Math.floor(n / D) % L)]!);
+      return flattened()(q, { ...k, data }, v, o);
+    },
   },
 };
+
+const realKeys = (p: Pair): number =>
+  p.options.keyPadding!.data.subarray(p.b * p.Lk, (p.b + 1) * p.Lk).reduce((a, x) => a + x, 0);
+
+/** A weight that is a function of its own score alone. */
+const rawWeights = (f: (s: number) => number): AttentionFunction =>
+  nestedWith((s, m) =>
+    s.map((a, b) => a.map((c, h) => c.map((r, i) => r.map((x, j) => (m[b]![h]![i]![j] ? 0 : f(x)))))),
+  );
 
 /** No softmax: the score itself, times the caller's mask, is the weight. */
 const unweighed: AttentionFunction = (q, k, v, o = {}) =>
@@ -794,6 +847,7 @@ function flippedOptions(yes: boolean, k: Numbers, o: CandidateOptions): Candidat
 
 /** Right implementations of many styles. */
 export const right: Record<string, AttentionFunction> = {
+  ...otherStyles,
   "loops, float64": loops(),
   "float32 loops": float32Loops(),
   "whole maps": wholeMaps(),
@@ -812,6 +866,9 @@ export const right: Record<string, AttentionFunction> = {
     (i) => i,
     (i) => i,
   ),
+  "rows of padding are zeros": loops({
+    visible: seen({ pad: (p) => p.pad(p.b, p.j) && (p.Lq !== p.Lk || p.pad(p.b, p.i)) }),
+  }),
   "merged output [B, L, H·D]": async (q, k, v, o) => {
     const t = (await loops()(q, k, v, o)) as Numbers;
     const m = moveAxes(t, [0, 2, 1, 3]);
