@@ -6,6 +6,7 @@
  * output: a head silenced or scaled). Recording a trace and editing a model are both nothing but listeners.
  */
 import type { AttentionCall, AttentionResult } from "../kernels/kernel.js";
+import type { Tensor } from "../tensor/index.js";
 
 /** Which of a stack's attentions this is. */
 export type AttentionKind = "self" | "encoder" | "decoder" | "cross";
@@ -16,11 +17,17 @@ export interface Site {
   layer: number;
 }
 
+/** What a listener hears, and may hand back changed. */
+export interface HeardResult extends AttentionResult {
+  /** Maps that were given outright, by head, [B, Lq, Lk]: these heads' outputs come from them and not from q and k. */
+  maps?: ReadonlyMap<number, Tensor> | undefined;
+}
+
 export interface AttentionListener {
   /** Before the kernel works; what it returns is computed instead. */
   before?(site: Site, call: AttentionCall): AttentionCall;
   /** After the kernel worked; what it returns goes on through the model instead of `result.output`. */
-  after?(site: Site, call: AttentionCall, result: AttentionResult): AttentionResult;
+  after?(site: Site, call: AttentionCall, result: HeardResult): HeardResult;
 }
 
 let listeners: readonly AttentionListener[] = [];
@@ -44,7 +51,7 @@ export function listened(
 ): AttentionResult {
   let asked = call;
   for (const l of listeners) if (l.before) asked = l.before(site, asked);
-  let result = compute(asked);
+  let result: HeardResult = compute(asked);
   for (const l of listeners) if (l.after) result = l.after(site, asked, result);
   return result;
 }

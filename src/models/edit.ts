@@ -9,7 +9,7 @@
  *
  * Michel et al. 2019 (arXiv:1905.10650) for the first; mean ablation: Wang et al. 2022 (arXiv:2211.00593) §2.1.
  */
-import type { AttentionKind, AttentionListener, Site } from "../attention/listen.js";
+import type { AttentionKind, AttentionListener, HeardResult, Site } from "../attention/listen.js";
 import { outputHeads } from "../kernels/layout.js";
 import { kernelInForce, ops } from "../kernels/current.js";
 import type { AttentionCall, AttentionResult, Heads, Spread } from "../kernels/kernel.js";
@@ -79,9 +79,12 @@ function asked(edit: Edit, site: Site, call: AttentionCall): AttentionCall {
   return edit.scale === undefined ? masked : { ...masked, q: sharper(masked, heads, edit.scale / call.scale) };
 }
 
-function answered(edit: Edit, site: Site, call: AttentionCall, result: AttentionResult): AttentionResult {
+function answered(edit: Edit, site: Site, call: AttentionCall, result: HeardResult): HeardResult {
   return headsOf(edit, site, call).reduce((r, head) => {
-    if (edit.weights) return { ...r, output: withWeights(edit.weights, call, r, head) };
+    if (edit.weights) {
+      const map = spreadMap(edit.weights, call);
+      return { ...r, output: withWeights(map, call, r, head), maps: new Map([...(r.maps ?? []), [head, map]]) };
+    }
     return edit.output === undefined ? r : { ...r, output: silenced(edit.output, call, r, head) };
   }, result);
 }
@@ -157,10 +160,21 @@ function both(call: AttentionCall, given: TensorLike, named: readonly number[]):
   return { data, strides: [heads * queries * keys, queries * keys, keys, 1] };
 }
 
-/** o = P·v with the map given. */
-function withWeights(given: TensorLike, call: AttentionCall, result: AttentionResult, head: number): Tensor {
-  const { keys, valueDim: D, v } = call;
+/** The map given, for every text of the batch: [B, Lq, Lk]. */
+function spreadMap(given: TensorLike, call: AttentionCall): Tensor {
+  const { batch, queries, keys } = call;
   const at = reader(given, call, "weights");
+  const data = new Float32Array(batch * queries * keys);
+  let n = 0;
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < queries; i++) for (let j = 0; j < keys; j++) data[n++] = at(b, i, j);
+  }
+  return tensor(data, [batch, queries, keys]);
+}
+
+/** o = P·v with the map given. */
+function withWeights(map: Tensor, call: AttentionCall, result: AttentionResult, head: number): Tensor {
+  const { queries, keys, valueDim: D, v } = call;
   const keyHead = Math.floor((head * call.keyHeads) / call.heads);
   const copy = kernelInForce().empty(result.output.shape);
   copy.data.set(result.output.data);
@@ -168,7 +182,7 @@ function withWeights(given: TensorLike, call: AttentionCall, result: AttentionRe
   for (const { b, i, at: to } of rowsOf(call, copy, head)) {
     const sum = new Float64Array(D);
     for (let j = 0; j < keys; j++) {
-      const w = at(b, i, j);
+      const w = map.data[(b * queries + i) * keys + j]!;
       if (w === 0) continue;
       const from = v.offset + b * v.strides[0] + keyHead * v.strides[1] + j * v.strides[2];
       for (let d = 0; d < D; d++) sum[d]! += w * values[from + d]!;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { readTrace, writeTrace } from "../trace/index.js";
 import { tensor } from "../tensor/index.js";
 import { Config } from "./config.js";
 import { Gpt2 } from "./gpt2.js";
@@ -63,6 +64,26 @@ describe("edits", () => {
     );
     const other = model.forward({ inputIds: [ids] }, { edit: [{ layer: 1, head: 0, weights: first }] });
     expect(largest(other.logits!.data, run.logits!.data)).toBeGreaterThan(1e-4);
+  });
+  test("a map given as weights is the map that the trace and its file show, whole and in part", () => {
+    const model = llama();
+    const first = tensor(
+      Float32Array.from({ length: 49 }, (_, n) => (n % 7 === 0 ? 1 : 0)),
+      [7, 7],
+    );
+    const inputs = { inputIds: [ids, ids] };
+    const plain = model.forward(inputs, { trace: true }).trace;
+    const { trace } = model.forward(inputs, { trace: true, edit: [{ layer: 1, head: 1, weights: first }] });
+    for (const seen of [trace, readTrace(writeTrace(trace))]) {
+      expect([...seen.weights({ layer: 1, head: 1, batch: 1 }).data]).toEqual([...first.data]);
+      expect([...seen.weights({ layer: 1, head: 1, batch: 0, rows: [2, 4], columns: [0, 3] }).data]).toEqual([
+        1, 0, 0, 1, 0, 0,
+      ]);
+      const whole = seen.weights({ layer: 1 }); // [2, 3, 7, 7]
+      expect([...whole.data.subarray(49, 98)]).toEqual([...first.data]);
+      expect(seen.weights({ layer: 1, head: 0 }).data).toEqual(plain.weights({ layer: 1, head: 0 }).data);
+      expect(seen.weights({ layer: 0 }).data).toEqual(plain.weights({ layer: 0 }).data);
+    }
   });
   test("mean: every token gets the head's mean, so its sum stays", () => {
     const model = llama();

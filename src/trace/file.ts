@@ -3,6 +3,7 @@
  *
  *     layers.3.self.q    [B, H, Lq, D]      layers.3.self.lse      [B, H, Lq]
  *     layers.3.self.k    [B, Hk, Lk, D]     layers.3.self.v        [B, Hk, Lk, Dv]   when values were kept
+ *     layers.3.self.given.5 [B, Lq, Lk]     the map of a head that was given by hand
  *     layers.3.self.weights [B, H, Lq, Lk]  instead of q, k, lse, where an engine gave only finished maps
  *     rules.0.first, rules.0.end, …         who may attend (`AttentionRule`); equal rules are stored once
  *     biases.0                              what was added to the scores; equal biases are stored once
@@ -70,10 +71,11 @@ export function writeTrace(trace: Trace): Uint8Array {
       entries.push({ name: `${name}.weights`, value: record.weights() });
       return { site: record.site };
     }
-    const { call, lse, values } = record;
+    const { call, lse, values, given } = record;
     entries.push({ name: `${name}.q`, value: call.q.tensor }, { name: `${name}.k`, value: call.k.tensor });
     entries.push({ name: `${name}.lse`, value: lse });
     if (values) entries.push({ name: `${name}.v`, value: values });
+    for (const [head, value] of given) entries.push({ name: `${name}.given.${head}`, value });
     let rule = rules.findIndex((r) => sameRule(r.rule, call.rule));
     if (rule < 0) rule = rules.push({ rule: call.rule, stored: storeRule(call.rule, rules.length, entries) }) - 1;
     return {
@@ -292,7 +294,17 @@ function readRecord(opened: Safetensors, stored: StoredRecord, rules: AttentionR
     ...(sinks && { sinks: tensor(sinks) }),
   };
   const v = opened.names.includes(`${name}.v`) ? opened.tensor(`${name}.v`) : undefined;
-  return new QkRecord(site, call, lse, v);
+  const given = new Map<number, Tensor>();
+  for (let head = 0; head < heads; head++) {
+    if (!opened.names.includes(`${name}.given.${head}`)) continue;
+    const map = opened.tensor(`${name}.given.${head}`);
+    if (!equal(map.shape, [batch, queries, keys])) {
+      const expected = `[${batch}, ${queries}, ${keys}]`;
+      throw contradiction(`has a given map [${map.shape.join(", ")}]`, expected);
+    }
+    given.set(head, map);
+  }
+  return new QkRecord(site, call, lse, v, given);
 }
 
 function readRule(opened: Safetensors, stored: StoredRule, index: number): AttentionRule {

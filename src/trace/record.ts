@@ -45,12 +45,15 @@ export class QkRecord implements AttentionRecord {
   readonly lse: Tensor;
   /** [B, Hk, Lk, Dv] when values were asked for. */
   readonly values: Tensor | undefined;
+  /** Maps of heads that were given by hand in this run, [B, Lq, Lk]: shown instead of what q and k say. */
+  readonly given: ReadonlyMap<number, Tensor>;
 
-  constructor(site: Site, call: QkCall, lse: Tensor, values?: Tensor) {
+  constructor(site: Site, call: QkCall, lse: Tensor, values?: Tensor, given: ReadonlyMap<number, Tensor> = new Map()) {
     this.site = site;
     this.call = call;
     this.lse = lse;
     this.values = values;
+    this.given = given;
   }
 
   get batch(): number {
@@ -70,6 +73,28 @@ export class QkRecord implements AttentionRecord {
   }
 
   weights(part: Part = {}): Tensor {
+    const weights = this.#computed(part);
+    return this.given.size === 0 ? weights : this.#withGiven(weights, part);
+  }
+
+  #withGiven(weights: Tensor, part: Part): Tensor {
+    const { batches, heads, rows, columns } = checkedPart(this, part);
+    const width = columns[1] - columns[0];
+    let at = 0;
+    for (let b = batches[0]; b < batches[1]; b++) {
+      for (let h = heads[0]; h < heads[1]; h++) {
+        const map = this.given.get(h);
+        for (let i = rows[0]; i < rows[1]; i++, at += width) {
+          const start = (b * this.queries + i) * this.keys;
+          if (map) weights.data.set(map.data.subarray(start + columns[0], start + columns[1]), at);
+        }
+      }
+    }
+    return weights;
+  }
+
+  /** The part asked for as q and k say. */
+  #computed(part: Part): Tensor {
     const { rows, columns } = checkedPart(this, part);
     const { call, lse } = narrowed(this.call, this.lse, part.batch, part.head);
     const weights = defaultKernel().attentionWeights(call, rows, columns, lse);

@@ -4,8 +4,8 @@
  * Steps of a cached generation add rows to the same record: a new token's query, key and log-sum-exp are appended, so
  * that the trace of a generation equals the trace of the whole text read at once.
  */
-import type { AttentionListener, Site } from "../attention/listen.js";
-import type { AttentionCall, AttentionResult, AttentionRule, Heads } from "../kernels/kernel.js";
+import type { AttentionListener, HeardResult, Site } from "../attention/listen.js";
+import type { AttentionCall, AttentionRule, Heads } from "../kernels/kernel.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/index.js";
 import { type QkCall, QkRecord } from "./record.js";
 
@@ -44,7 +44,7 @@ export class Recorder implements AttentionListener {
     this.#values = values;
   }
 
-  after(site: Site, call: AttentionCall, result: AttentionResult): AttentionResult {
+  after(site: Site, call: AttentionCall, result: HeardResult): HeardResult {
     const name = `${site.kind}.${site.layer}`;
     const fresh = kept(site, call, result, this.#values);
     const before = this.#records.get(name);
@@ -60,7 +60,7 @@ export class Recorder implements AttentionListener {
   }
 }
 
-function kept(site: Site, call: AttentionCall, result: AttentionResult, values: boolean): QkRecord {
+function kept(site: Site, call: AttentionCall, result: HeardResult, values: boolean): QkRecord {
   const { batch, heads, keyHeads, queries, keys, headDim, valueDim, v, bias, sinks, ...rest } = call;
   const q = copyHeads(call.q, batch, heads, queries, headDim);
   const k = copyHeads(call.k, batch, keyHeads, keys, headDim);
@@ -81,7 +81,8 @@ function kept(site: Site, call: AttentionCall, result: AttentionResult, values: 
     ...(bias && { bias: { ...bias, tensor: own(bias.tensor) } }),
     ...(sinks && { sinks: own(sinks) }),
   };
-  return new QkRecord(site, small, own(result.lse), values ? copyHeads(v, batch, keyHeads, keys, valueDim) : undefined);
+  const kept = values ? copyHeads(v, batch, keyHeads, keys, valueDim) : undefined;
+  return new QkRecord(site, small, own(result.lse), kept, result.maps);
 }
 
 /** A record with the rows of a later step appended. The later step's keys are all keys so far. */
