@@ -4,12 +4,13 @@
 export const smallest = `import { attention, tensor } from "qkv";
 
 type Matrix = number[][];
-const dot = (a: number[], b: number[]): number => a.reduce((sum, x, i) => sum + x * b[i], 0);
+const dot = (a: number[], b: number[]): number =>
+  a.reduce((sum, x, i) => sum + x * b[i], 0);
 const matmul = (a: Matrix, b: Matrix): Matrix =>
   a.map((row) => b[0].map((_, j) => dot(row, b.map((r) => r[j]))));
 
 function softmax(scores: number[]): number[] {
-  const most = Math.max(...scores); // taken off first, so that exp cannot overflow
+  const most = Math.max(...scores); // taken off: exp cannot overflow
   const e = scores.map((s) => Math.exp(s - most));
   const sum = e.reduce((a, b) => a + b, 0);
   return e.map((x) => x / sum);
@@ -18,8 +19,8 @@ function softmax(scores: number[]): number[] {
 function selfAttention(x: Matrix, WQ: Matrix, WK: Matrix, WV: Matrix) {
   const [Q, K, V] = [matmul(x, WQ), matmul(x, WK), matmul(x, WV)];
   const d = Q[0].length;
-  const scores = Q.map((q, i) =>
-    K.map((k, j) => (j > i ? -Infinity : dot(q, k) / Math.sqrt(d))), // the future is absent
+  const scores = Q.map((q, i) => // j > i is the future: absent
+    K.map((k, j) => (j > i ? -Infinity : dot(q, k) / Math.sqrt(d))),
   );
   const weights = scores.map(softmax); // rows sum to 1
   return { Q, K, V, weights, output: matmul(weights, V) };
@@ -43,14 +44,19 @@ console.log("largest difference from the library", Math.max(...off));
 `;
 
 /** Two heads: projected each by its own columns, laid side by side, mixed by W_O. */
-export const twoHeads = `import { attention, attentionWeights, mergeHeads, splitHeads, tensor } from "qkv";
+export const twoHeads = `import {
+  attention, attentionWeights, mergeHeads, splitHeads, tensor,
+} from "qkv";
 
-// One text of 3 tokens, width 4, 2 heads of size 2: q comes out of its projection as [1, 3, 4].
+// One text of 3 tokens, width 4, 2 heads of size 2.
+// q comes out of its projection as [1, 3, 4].
 const q = tensor([1, 0, 0, 1,  0, 1, 1, 0,  1, 1, 1, 1], [1, 3, 4]);
 
-const heads = splitHeads(q, 2); // [1, 2, 3, 2]: each head has its own two numbers of every token
-console.log("who looks at whom", attentionWeights(heads, heads, { causal: true }));
+// [1, 2, 3, 2]: each head has its own two numbers of every token
+const heads = splitHeads(q, 2);
+const weights = attentionWeights(heads, heads, { causal: true });
+console.log("who looks at whom", weights);
 
-const mixed = attention(heads, heads, heads, { causal: true }); // [1, 2, 3, 2]
-console.log("side by side again", mergeHeads(mixed)); // [1, 3, 4], ready for W_O
+const mixed = attention(heads, heads, heads, { causal: true });
+console.log("side by side again", mergeHeads(mixed)); // for W_O
 `;

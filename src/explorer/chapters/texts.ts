@@ -25,7 +25,7 @@ export const chapters: readonly Chapter[] = [
       {
         view: "text",
         says: "Point at a word: the others are shaded by how much it takes from them.",
-        set: { text: repeated, query: 18 },
+        set: { text: repeated, query: -1 },
       },
       {
         wrong: "RNNs and LSTMs “have a limited context window”.",

@@ -187,6 +187,14 @@ export const block: LabCall = async (asked, _options, context) => {
       () => model.compute(batchOf(model, result.trace.info), pass),
     ),
   );
+  const products = stages.filter((s) => s.id === "project");
+  if (products.length === 3 && stages.indexOf(products[2]!) < stages.findIndex((s) => s.id === "attention")) {
+    for (const [n, name] of ["query", "key", "value"].entries())
+      Object.assign(products[n]!, {
+        name,
+        says: ["what it looks for, all heads side by side", "what it can be found by", "what it hands over"][n]!,
+      });
+  }
   // After the last block of a model that norms first stands one more norm, which is not the block's.
   const normsFirst = stages[1]?.id === "norm";
   const last = (normsFirst ? stages.findLast((s) => s.id === "add") : undefined) ?? stages.at(-1)!;

@@ -7,7 +7,7 @@
 import type { Model } from "../../models/index.js";
 import { kernelInForce } from "../../kernels/current.js";
 import { UnavailableError } from "../../tensor/index.js";
-import { headTypes } from "../../trace/index.js";
+import { headTypes, leadingType } from "../../trace/index.js";
 import { headTypesView } from "./head-types-view.js";
 import { describeKinds } from "./kinds.js";
 import type { LabCall } from "./labs.js";
@@ -35,7 +35,7 @@ export interface CorpusHead {
   layer: number;
   head: number;
   scores: Record<string, CorpusScore>;
-  /** The score that is furthest above chance, by its mean; undefined when none is. */
+  /** The leading type of its means, chosen as in the grid of heads; undefined when none stands out. */
   best?: string;
   /** Texts where that score was highest. */
   top: { score: number; text: string; line: number }[];
@@ -93,8 +93,6 @@ export async function* lines(texts: Blob | string): AsyncGenerator<string> {
 }
 
 const topTexts = 3;
-/** How far above chance, as a share of what is left to 1, a score must be to name a head after it. */
-const least = 0.1;
 
 export class CorpusScores {
   readonly name: string;
@@ -133,16 +131,11 @@ export class CorpusScores {
     const heads = [...this.#kept].map(([place, types]): CorpusHead => {
       const [layer, head] = place.split(" ").map(Number) as [number, number];
       const scores: CorpusHead["scores"] = {};
-      let best: string | undefined;
-      let most = least;
-      for (const [id, { own, chance }] of types) {
+      for (const [id, { own, chance }] of types)
         scores[id] = { n: own.n, mean: own.mean, half: own.half, chance: chance.mean };
-        const above = (own.mean - chance.mean) / Math.max(1e-9, 1 - chance.mean);
-        if (above > most && id !== "inductionMass" && id !== "inductionStrict") {
-          most = above;
-          best = id;
-        }
-      }
+      const of = (part: "mean" | "chance"): Record<string, number> =>
+        Object.fromEntries(Object.entries(scores).map(([id, s]) => [id, s[part]]));
+      const best = leadingType(of("mean"), of("chance"))?.id;
       return { layer, head, scores, ...(best && { best }), top: best ? types.get(best)!.top : [] };
     });
     heads.sort((a, b) => a.layer - b.layer || a.head - b.head);

@@ -1,7 +1,9 @@
 /** @file The efficient lab: a mechanism over one head of the run, beside exact attention on the same q, k and v. */
 import {
-  bigBird, fixed, linearAttention, longformer, type Mechanism, performer, slidingWindow, streaming, strided, topKBlocks,
+  bigBird, fixed, linearAttention, linformer, longformer, type Mechanism, performer, reformer, slidingWindow, streaming,
+  strided, topKBlocks,
 } from "../../attention/efficient/index.js"; // biome-ignore format: a list
+import { attention } from "../../attention/index.js";
 import { OptionError, tensor, UnavailableError } from "../../tensor/index.js";
 import { QkRecord, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
@@ -29,15 +31,38 @@ export interface EfficientShown {
   totalError: number;
   totalKept: number;
   milliseconds: number;
+  /** The library's exact attention on the same q, k and v. */
+  exactMilliseconds: number;
+  /** What it is compared with. */
+  against: string;
   /** Query–key pairs and multiply-adds, counted by the code that runs, for lengths to 10,000; exact beside it. */
-  cost: { length: number; exact: number; own: number; exactBytes: number; ownBytes: number }[];
+  cost: { length: number; exact: number; own: number; mapBytes: number; exactBytes: number; ownBytes: number }[];
 }
 
 type Any = Mechanism<any>; // biome-ignore lint/suspicious/noExplicitAny: each mechanism has options of its own
 
+/** Every second token of the window is seen. */
+const dilation = 2;
+const unit = (length: number) => {
+  const data = new Float32Array(length * length);
+  for (let i = 0; i < length; i++) data[i * length + i] = 1;
+  return tensor(data, [length, length]);
+};
+
 const mechanisms: Record<
   string,
-  { run: Any; options(size: number, length: number): object; restricts: boolean; causalOnly?: boolean }
+  {
+    run: Any;
+    options(size: number, length: number): object;
+    restricts: boolean;
+    causalOnly?: boolean;
+    /** Options under which it is exact, where its exact counterpart is not this model's attention. */
+    full?(length: number): object;
+    /** Takes one tensor as queries and keys. */
+    shared?: boolean;
+    /** Cannot hide the future: compared with attention that sees all. */
+    sideways?: boolean;
+  }
 > = {
   slidingWindow: { run: slidingWindow as Any, options: (w) => ({ window: w }), restricts: true },
   strided: { run: strided as Any, options: (s) => ({ stride: s }), restricts: true },
@@ -46,6 +71,25 @@ const mechanisms: Record<
   bigBird: { run: bigBird as Any, options: (b) => ({ blockSize: b, randomBlocks: 1, seed: 1 }), restricts: true },
   topKBlocks: { run: topKBlocks as Any, options: (b) => ({ blockSize: b, topK: 2 }), restricts: true },
   streaming: { run: streaming as Any, options: (w) => ({ window: w, sinks: 1 }), restricts: true, causalOnly: true },
+  dilated: {
+    run: longformer as Any,
+    options: (w) => ({ window: { left: w * dilation, right: w * dilation }, dilation, globalTokens: [] }),
+    restricts: true,
+  },
+  reformer: {
+    run: reformer as Any,
+    options: (c, length) => ({ rounds: 2, chunkLength: c, buckets: Math.max(2, 2 * Math.ceil(length / c / 2)), seed: 1 }),
+    restricts: true,
+    full: (length) => ({ chunkLength: length }), // its own exact attention: queries are their keys
+    shared: true,
+  },
+  linformer: {
+    run: linformer as Any,
+    options: (rank) => ({ rank, seed: 1 }),
+    restricts: false,
+    full: (length) => ({ projectK: unit(length) }), // the identity mixes nothing
+    sideways: true,
+  },
   performer: { run: performer as Any, options: (m) => ({ features: m, seed: 1 }), restricts: false },
   linearAttention: { run: linearAttention as unknown as Any, options: () => ({}), restricts: false },
 };
@@ -79,7 +123,7 @@ export const efficient: LabCall = async (asked, _options, context) => {
   }
   const { call } = record;
   const L = call.queries;
-  const causal = call.rule.end[0]! < L;
+  const causal = call.rule.end[0]! < L && !m.sideways;
   if (m.causalOnly && !causal)
     throw new OptionError({
       where: "efficient lab",
@@ -98,17 +142,23 @@ export const efficient: LabCall = async (asked, _options, context) => {
   };
   const keyHead = Math.floor((head * call.keyHeads) / call.heads);
   const q = part(call.q, head, call.headDim);
-  const k = part(call.k, keyHead, call.headDim);
+  const k = m.shared ? q : part(call.k, keyHead, call.headDim);
   const Dv = record.values.shape[3]!;
   const v = tensor(record.values.data.slice(keyHead * L * Dv, (keyHead + 1) * L * Dv), [1, 1, L, Dv]);
-  const identity = new Float32Array(L * L);
-  for (let i = 0; i < L; i++) identity[i * L + i] = 1;
+  const identity = tensor(unit(L).data, [1, 1, L, L]);
   const options = { causal, scale: call.scale, ...m.options(size, L) };
   const start = performance.now();
   const out = m.run(q, k, v, options).data.slice();
   const milliseconds = performance.now() - start;
-  const map = m.run(q, k, tensor(identity, [1, 1, L, L]), options).data.slice();
+  const map = m.run(q, k, identity, options).data.slice();
   const exact = visibleWeights(record, { head });
+  if (m.full) {
+    const full = m.run(q, k, identity, { causal, scale: call.scale, ...m.full(L) }).data;
+    for (let n = 0; n < exact.length; n++) if (m.sideways || !Number.isNaN(exact[n]!)) exact[n] = full[n]!;
+  }
+  const then = performance.now();
+  attention(q, k, v, { causal, scale: call.scale });
+  const exactMilliseconds = performance.now() - then;
   return compared({
     map,
     exact,
@@ -118,7 +168,9 @@ export const efficient: LabCall = async (asked, _options, context) => {
     Dv,
     restricts: m.restricts,
     milliseconds,
-    cost: costs(m, size, causal, call.headDim),
+    exactMilliseconds,
+    against: m.shared ? "its own exact attention, in which queries are their own keys" : m.sideways ? "exact attention that sees the future too: it mixes keys before anybody looks, so it cannot hide any" : "exact attention",
+    cost: costs(m, size, causal, call.headDim, L),
   });
 };
 
@@ -131,6 +183,8 @@ function compared(o: {
   Dv: number;
   restricts: boolean;
   milliseconds: number;
+  exactMilliseconds: number;
+  against: string;
   cost: EfficientShown["cost"];
 }): EfficientShown {
   const { map, exact, out, values, L, Dv } = o;
@@ -168,12 +222,21 @@ function compared(o: {
     totalError: all > 0 ? Math.sqrt(off / all) : 0,
     totalKept,
     milliseconds: o.milliseconds,
+    exactMilliseconds: o.exactMilliseconds,
+    against: o.against,
     cost: o.cost,
   };
 }
 
-function costs(m: (typeof mechanisms)[string], size: number, causal: boolean, headDim: number): EfficientShown["cost"] {
-  return [256, 512, 1024, 2048, 4096, 10_000].map((length) => {
+function costs(
+  m: (typeof mechanisms)[string],
+  size: number,
+  causal: boolean,
+  headDim: number,
+  shown: number,
+): EfficientShown["cost"] {
+  const lengths = [...new Set([shown, 256, 512, 1024, 2048, 4096, 10_000])].sort((a, b) => a - b);
+  return lengths.map((length) => {
     const own = m.run.cost({ length, headDim }, { causal, ...m.options(size, length) });
     const exact = slidingWindow.cost(
       { length, headDim },
@@ -183,8 +246,9 @@ function costs(m: (typeof mechanisms)[string], size: number, causal: boolean, he
       length,
       exact: exact.multiplyAdds,
       own: own.multiplyAdds,
-      exactBytes: length * length * 4,
-      ownBytes: own.memory,
+      mapBytes: length * length * 4,
+      exactBytes: exact.bytes,
+      ownBytes: own.bytes,
     };
   });
 }

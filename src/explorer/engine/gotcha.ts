@@ -7,11 +7,13 @@
 import { type AttentionListener, withListener } from "../../attention/index.js";
 import type { AttentionCall } from "../../kernels/kernel.js";
 import type { Model } from "../../models/index.js";
-import { OptionError, tensor } from "../../tensor/index.js";
-import { biasAt, mayAttend, QkRecord, visibleWeights } from "../../trace/index.js";
+import { OptionError, type Tensor, tensor } from "../../tensor/index.js";
+import { biasAt, mayAttend, QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
 import { divergence, logitsAt, meanLoss, topOf } from "./predict.js";
 import type { Guess, Kind } from "./protocol.js";
+import type { Source } from "./sources.js";
+import { type Watch, watching } from "./watch.js";
 
 /** A mistake on one head: weights [Lq, Lk] from scores, or another way of putting the heads together. */
 interface Gotcha {
@@ -20,22 +22,46 @@ interface Gotcha {
   weights?(call: AttentionCall, b: number, h: number): Float64Array;
   /** Heads merged without being transposed first: the map stays right, the output is scrambled. */
   scrambled?: boolean;
-  /** Needs key heads that are shared. */
-  grouped?: boolean;
+  /** Heads split without being transposed first: q, k and v of a head are pieces of other tokens. */
+  split?: boolean;
+  /** A mistake outside attention: the model read right and wrong, as two traces with maps and logits. */
+  whole?(model: Model, text: string, right: Trace): Whole;
+  /** A case of its own, on a few tokens of this run. */
+  small?(call: AttentionCall, head: number): { size: number; right: Float32Array; wrong: Float32Array };
 }
 
-const row = (x: AttentionCall["q"], b: number, h: number, i: number): number =>
-  x.offset + b * x.strides[0] + h * x.strides[1] + i * x.strides[2];
+/** Two readings of one text. */
+interface Whole {
+  right: Trace;
+  wrong: Trace;
+  /** Tokens that pad the text: in front, behind. */
+  pads?: [number, number];
+}
+
+type Place = (x: AttentionCall["q"], b: number, h: number, i: number, heads: number, length: number) => number;
+const row: Place = (x, b, h, i) => x.offset + b * x.strides[0] + h * x.strides[1] + i * x.strides[2];
+/** [L, H·d] read as if it were [H, L, d]: slot h·L + i is another token's, mostly another head's. */
+const splitRow: Place = (x, b, h, i, heads, length) =>
+  row(x, b, (h * length + i) % heads, Math.floor((h * length + i) / heads), heads, length);
+/** Key heads that are shared; a model that shares none is read as if each pair of heads did. */
+const groups = (c: AttentionCall): number => (c.keyHeads < c.heads ? c.keyHeads : Math.max(1, Math.floor(c.heads / 2)));
 const keyHead = (c: AttentionCall, h: number): number => Math.floor((h * c.keyHeads) / c.heads);
 
 /** Scores of a head, [Lq, Lk], before any mask. */
-function scores(c: AttentionCall, b: number, h: number, scale = c.scale, group = keyHead(c, h)): Float64Array {
+function scores(
+  c: AttentionCall,
+  b: number,
+  h: number,
+  scale = c.scale,
+  group = keyHead(c, h),
+  place = row,
+): Float64Array {
   const out = new Float64Array(c.queries * c.keys);
   const [q, k] = [c.q.tensor.data, c.k.tensor.data];
   for (let i = 0; i < c.queries; i++) {
-    const qi = row(c.q, b, h, i);
+    const qi = place(c.q, b, h, i, c.heads, c.queries);
     for (let j = 0; j < c.keys; j++) {
-      const kj = row(c.k, b, group, j);
+      const kj = place(c.k, b, group, j, c.keyHeads, c.keys);
       let dot = 0;
       for (let d = 0; d < c.headDim; d++) dot += q[qi + d]! * k[kj + d]!;
       const s = scale * dot;
@@ -119,10 +145,137 @@ export const gotchas: readonly Gotcha[] = [
   { id: "heads-merged-without-transpose", scrambled: true },
   {
     id: "gqa-tile-for-repeat",
-    grouped: true,
-    weights: (c, b, h) => softmax(scores(c, b, h, c.scale, h % c.keyHeads), c.queries, c.keys, rule(c, b, h)),
+    weights: (c, b, h) => {
+      const shared = c.keyHeads < c.heads;
+      // Where no heads are shared, a wrong order of as many groups as heads come in pairs: head h asks group h mod groups.
+      const group = shared ? h % c.keyHeads : (h % groups(c)) * Math.floor(c.heads / groups(c));
+      return softmax(scores(c, b, h, c.scale, group), c.queries, c.keys, rule(c, b, h));
+    },
   },
+  { id: "scale-twice", weights: scaled((c) => 1 / Math.sqrt(c.headDim)) },
+  {
+    id: "heads-split-without-transpose",
+    split: true,
+    weights: (c, b, h) => softmax(scores(c, b, h, c.scale, keyHead(c, h), splitRow), c.queries, c.keys, rule(c, b, h)),
+  },
+  { id: "batch-transposed", small: transposedBatch },
+  { id: "padding-leak", whole: (model, text) => padded(model, text, "no mask") },
+  { id: "left-pad-positions", whole: (model, text) => padded(model, text, "positions count pads") },
+  {
+    id: "rope-layout",
+    whole(model, text, right) {
+      let turned = 0;
+      const wrong = watching(
+        {
+          rotary(go, x, cos, sin, positions, o) {
+            turned++;
+            return go(x, cos, sin, positions, { ...o, interleaved: !o.interleaved });
+          },
+        },
+        () => model.read(text, wanted).trace,
+      );
+      if (turned === 0) throw refused("has no rotary positions", "open a Llama, Mistral or Qwen");
+      return { right, wrong };
+    },
+  },
+  {
+    id: "residual-missing",
+    whole: (model, text, right) => ({
+      right,
+      wrong: watching(
+        { linear: (go, x, w, { residual: _, ...o } = {}) => go(x, w, o) },
+        () => model.read(text, wanted).trace,
+      ),
+    }),
+  },
+  { id: "norm-order", whole: normedAfter },
 ];
+
+const wanted = { trace: { logits: true } } as const;
+
+/** The text with four tokens of padding, in front of a decoder's and behind an encoder's, read right and wrong. */
+function padded(model: Model, text: string, how: "no mask" | "positions count pads"): Whole {
+  if (model.family === "encoder-decoder") throw refused("has two stacks", "open a GPT, a Llama or a BERT");
+  const { ids } = model.tokenizer.encode(text);
+  const pads = 4;
+  const front = model.family === "decoder" || how === "positions count pads";
+  const around = <T>(filling: T, own: readonly T[]): T[] => {
+    const fill = Array.from({ length: pads }, () => filling);
+    return front ? [...fill, ...own] : [...own, ...fill];
+  };
+  const all = around(model.padId, ids);
+  const mask = around(
+    0,
+    ids.map(() => 1),
+  );
+  const counted = all.map((_, i) => Math.max(0, front ? i - pads : i)); // pads stand at 0
+  const right = { inputIds: [all], attentionMask: [mask], positionIds: [counted] };
+  const wrong =
+    how === "no mask" ? { inputIds: [all], positionIds: [counted] } : { ...right, positionIds: [all.map((_, i) => i)] };
+  return {
+    right: model.forward(right, wanted).trace,
+    wrong: model.forward(wrong, wanted).trace,
+    pads: front ? [pads, 0] : [0, pads],
+  };
+}
+
+/** Pre-norm weights run as post-norm: norm(x + f(x)) for x + f(norm(x)). */
+function normedAfter(model: Model, text: string, right: Trace): Whole {
+  const count = { norms: 0, sums: 0 };
+  const counting = <A extends unknown[], R>(go: (...x: A) => R, ...x: A): R => {
+    count.norms++;
+    return go(...x);
+  };
+  const sum: NonNullable<Watch["linear"]> = (go, x, w, o) => {
+    if (o?.residual) count.sums++;
+    return go(x, w, o);
+  };
+  watching({ layerNorm: counting, rmsNorm: counting, linear: sum }, () => model.read(text));
+  if (count.norms !== count.sums + 1)
+    throw refused("does not norm before each part of a block", "open a GPT-2 or a Llama");
+  let norms = 0;
+  let owed: ((x: Tensor) => Tensor) | undefined;
+  const later = (apply: (x: Tensor) => Tensor, x: Tensor): Tensor => {
+    if (++norms === count.norms) return apply(x); // the last one stands before the words
+    owed = apply;
+    return x;
+  };
+  const wrong = watching(
+    {
+      layerNorm: (go, x, weight, bias, epsilon) => later((y) => go(y, weight, bias, epsilon), x),
+      rmsNorm: (go, x, weight, epsilon) => later((y) => go(y, weight, epsilon), x),
+      linear: (go, x, w, o) => {
+        const y = go(x, w, o);
+        return o?.residual && owed ? owed(y) : y;
+      },
+    },
+    () => model.read(text, wanted).trace,
+  );
+  return { right, wrong };
+}
+
+/**
+ * `K.T` on a batch where batch, length and size are equal, so that nothing complains: matmul(Q, K.T)[b] is
+ * Σ_l Q[b, i, l]·K[c, l, b]. The other texts of the batch are this one, begun one token later each.
+ */
+function transposedBatch(c: AttentionCall, head: number): { size: number; right: Float32Array; wrong: Float32Array } {
+  const n = Math.min(c.queries, c.keys, c.headDim, 24);
+  const at = (x: AttentionCall["q"], h: number, text: number, token: number, d: number): number =>
+    x.tensor.data[row(x, 0, h, (token + text) % n, 0, 0) + d]!;
+  const score = (wrong: boolean) =>
+    Float64Array.from({ length: n * n }, (_, m) => {
+      const [i, j] = [Math.floor(m / n), m % n];
+      let s = 0;
+      for (let d = 0; d < n; d++)
+        s += at(c.q, head, 0, i, d) * (wrong ? at(c.k, keyHead(c, head), j, d, 0) : at(c.k, keyHead(c, head), 0, j, d));
+      return s / Math.sqrt(n);
+    });
+  const past = (i: number, j: number): boolean => j <= i;
+  const right = Float32Array.from(softmax(score(false), n, n, past), (w, m) =>
+    m % n > Math.floor(m / n) ? Number.NaN : w,
+  );
+  return { size: n, right, wrong: Float32Array.from(softmax(score(true), n, n, past)) };
+}
 
 /** A listener that makes every attention of a run make the mistake. */
 function mistaken(gotcha: Gotcha): AttentionListener {
@@ -141,7 +294,7 @@ function mistaken(gotcha: Gotcha): AttentionListener {
             out.fill(0, to, to + c.valueDim);
             for (let j = 0; j < c.keys; j++) {
               const weight = w[i * c.keys + j]!;
-              const from = row(c.v, b, keyHead(c, h), j);
+              const from = (gotcha.split ? splitRow : row)(c.v, b, keyHead(c, h), j, c.keyHeads, c.keys);
               for (let d = 0; weight !== 0 && d < c.valueDim; d++) out[to + d]! += weight * v[from + d]!;
             }
           }
@@ -180,6 +333,8 @@ export interface GotchaAsked {
 export interface GotchaShown {
   rows: number;
   columns: number;
+  /** How many of the rows and columns are padding, in front and behind. */
+  pads?: [number, number];
   /** NaN = may not attend. */
   right: Float32Array;
   wrong: Float32Array;
@@ -216,17 +371,24 @@ export const gotcha: LabCall = async (asked, options, context) => {
       `has ${record.queries} tokens`,
       `use a text of at most ${longest}: the wrong formulas are plain loops`,
     );
-  if (chosen.grouped && record.keyHeads === record.heads)
-    throw refused("has no shared key heads", "open a model with grouped heads, a Llama or Mistral");
+  const model = source.model as Model | undefined;
+  if (chosen.whole) {
+    if (!model || !result.trace.logits)
+      throw refused("was recorded, and this mistake is made by a model", "open a model");
+    return wholeShown(chosen.whole(model, text, result.trace), { layer, kind, head, source });
+  }
   const right = visibleWeights(record, { head });
   const call = { ...record.call, v: record.call.k, valueDim: record.call.headDim };
+  if (chosen.small) {
+    const s = chosen.small(call, head);
+    return compared(s.right, s.wrong, s.size, s.size);
+  }
   const wrong = chosen.weights
     ? Float32Array.from(chosen.weights(call, 0, head))
     : right.map((w) => (Number.isNaN(w) ? 0 : w));
   await context.breathe();
   options.signal?.throwIfAborted();
   const shown = compared(right, wrong, record.queries, record.keys);
-  const model = source.model as Model | undefined;
   if (!model || !result.trace.logits) return shown;
   const broken = withListener(mistaken(chosen), () => model.read(text, { trace: { logits: true } })).trace;
   const [a, b] = [logitsAt(result.trace, -1)!, logitsAt(broken, -1)!];
@@ -240,16 +402,50 @@ export const gotcha: LabCall = async (asked, options, context) => {
   return { ...shown, next } satisfies GotchaShown;
 };
 
+/** Two readings as the page shows them. */
+function wholeShown(
+  { right, wrong, pads }: Whole,
+  at: { layer: number; kind: Kind; head: number; source: Source },
+): GotchaShown {
+  const [a, b] = [right.record(at.layer, at.kind), wrong.record(at.layer, at.kind)];
+  const shown = compared(
+    visibleWeights(a, { head: at.head }),
+    visibleWeights(b, { head: at.head }).map((w) => (Number.isNaN(w) ? 0 : w)),
+    a.queries,
+    a.keys,
+    pads,
+  );
+  const last = -1 - (pads?.[1] ?? 0);
+  const [x, y] = [logitsAt(right, last), logitsAt(wrong, last)];
+  if (!x || !y) return { ...shown, ...(pads && { pads }) };
+  const loss = (trace: Trace): number | null => (pads ? null : meanLoss(trace));
+  const next = {
+    right: topOf(x, at.source, 6),
+    wrong: topOf(y, at.source, 6),
+    kl: divergence(x, y),
+    lossRight: loss(right),
+    lossWrong: loss(wrong),
+  };
+  return { ...shown, ...(pads && { pads }), next };
+}
+
 function refused(got: string, fix: string): OptionError {
   return new OptionError({ where: "gotcha lab", argument: "this run", got, fix });
 }
 
 /** The numbers beside the two maps. */
-export function compared(right: Float32Array, wrong: Float32Array, rows: number, columns: number): GotchaShown {
+export function compared(
+  right: Float32Array,
+  wrong: Float32Array,
+  rows: number,
+  columns: number,
+  pads: readonly [number, number] = [0, 0],
+): GotchaShown {
   const sums: [number, number] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let [leaked, total, difference] = [0, 0, 0];
   const sharpness: [number, number] = [0, 0];
-  for (let i = 0; i < rows; i++) {
+  const real = rows - pads[0] - pads[1];
+  for (let i = pads[0]; i < rows - pads[1]; i++) {
     let sum = 0;
     let most: [number, number] = [0, 0];
     for (let j = 0; j < columns; j++) {
@@ -262,8 +458,8 @@ export function compared(right: Float32Array, wrong: Float32Array, rows: number,
     }
     sums[0] = Math.min(sums[0], sum);
     sums[1] = Math.max(sums[1], sum);
-    sharpness[0] += most[0] / rows;
-    sharpness[1] += most[1] / rows;
+    sharpness[0] += most[0] / real;
+    sharpness[1] += most[1] / real;
   }
   return { rows, columns, right, wrong, sums, leaked: total > 0 ? leaked / total : 0, sharpness, difference };
 }

@@ -2,8 +2,9 @@
  * @file Path trace: from the token a model is about to say back through the edges that carry most, each tested by cutting it.
  *
  * An edge (layer, head, query → key) carries α·‖v·W_O‖ into the query's stream. From the last position at the last layer
- * the strongest edge of each layer is followed down, its key becoming the next query. An edge is cut by taking its own
- * α·v out of the head's output, the other weights staying as they are; what that does to the word's logit is measured.
+ * down, the strongest edges of each layer are cut one by one, and the one whose cut moves the word's logit most is
+ * followed, its key becoming the next query: strength alone does not say whether what is carried matters for this word.
+ * An edge is cut by taking its own α·v out of the head's output, the other weights staying as they are.
  */
 import { type AttentionListener, withListener } from "../../attention/index.js";
 import type { Model } from "../../models/index.js";
@@ -42,6 +43,9 @@ export interface PathShown {
   /** The same for paths by chance, of equal length, from the same place. */
   random: number[];
 }
+
+/** Strongest edges of a layer that are cut to see which one counts. */
+const tried = 8;
 
 /** Numbers that repeat with their seed: mulberry32. */
 function seeded(seed: number): () => number {
@@ -123,42 +127,55 @@ export const path: LabCall = async (asked, options, context) => {
     throw new UnavailableError({ where: "path trace", argument: "the run", got: "has no value vectors", fix: "read the text again without painted weights" }); // biome-ignore format: one error
   }
 
-  const follow = (pick: (candidates: Edge[]) => Edge): Edge[] => {
-    const edges: Edge[] = [];
-    let query = records[0]!.queries - 1;
-    for (const record of records as QkRecord[]) {
-      const candidates: Edge[] = [];
-      for (let head = 0; head < record.heads; head++) {
-        const { weight, strength } = strengths(record, head, query, source);
-        for (let key = 0; key < record.keys; key++)
-          if (!Number.isNaN(weight[key]!)) candidates.push({ layer: record.site.layer, head, query, key, weight: weight[key]!, strength: strength[key]! }); // biome-ignore format: one candidate
-      }
-      const edge = pick(candidates);
-      edges.push(edge);
-      query = edge.key;
+  const candidates = (record: QkRecord, query: number): Edge[] => {
+    const out: Edge[] = [];
+    for (let head = 0; head < record.heads; head++) {
+      const { weight, strength } = strengths(record, head, query, source);
+      for (let key = 0; key < record.keys; key++)
+        if (!Number.isNaN(weight[key]!)) out.push({ layer: record.site.layer, head, query, key, weight: weight[key]!, strength: strength[key]! }); // biome-ignore format: one candidate
     }
-    return edges;
+    return out;
   };
   const logitWithout = (edges: readonly Edge[]): number => {
     const cut = withListener(cutting(kind, edges), () => model.read(text, { trace: { logits: true } })).trace;
     return logitsAt(cut, -1)![wanted.id]!;
   };
   const logit = logitWithout([]);
-  const edges = follow((c) => c.reduce((best, e) => (e.strength > best.strength ? e : best)));
-  const chance = seeded(seed);
-  const total = edges.length + 1 + random;
+  const total = layers.length * (tried + 1) + random;
   let done = 0;
   const change = async (cut: readonly Edge[]): Promise<number> => {
     const moved = logitWithout(cut) - logit;
-    options.onProgress?.(++done, total, "cuts made");
+    options.onProgress?.(Math.min(++done, total), total, "cuts made");
     await context.breathe();
     options.signal?.throwIfAborted();
     return moved;
   };
+  const follow = async (pick: (from: Edge[], above: readonly Edge[]) => Edge | Promise<Edge>): Promise<Edge[]> => {
+    const edges: Edge[] = [];
+    let query = records[0]!.queries - 1;
+    for (const record of records as QkRecord[]) {
+      const edge = await pick(candidates(record, query), edges);
+      edges.push(edge);
+      query = edge.key;
+    }
+    return edges;
+  };
+  let cut = 0;
+  const edges = await follow(async (from, above) => {
+    const strongest = from.sort((a, b) => b.strength - a.strength).slice(0, tried);
+    let best = strongest[0]!;
+    let most = -1;
+    for (const edge of strongest) {
+      const moved = await change([...above, edge]);
+      if (Math.abs(moved) <= most) continue;
+      [best, most, cut] = [edge, Math.abs(moved), moved];
+    }
+    return best;
+  });
+  const chance = seeded(seed);
   const each: PathShown["edges"] = [];
   for (const e of edges) each.push({ ...e, cut: await change([e]) });
-  const cut = await change(edges);
   const others: number[] = [];
-  for (let n = 0; n < random; n++) others.push(await change(follow((c) => c[Math.floor(chance() * c.length)]!)));
+  for (let n = 0; n < random; n++) others.push(await change(await follow((c) => c[Math.floor(chance() * c.length)]!)));
   return { target: wanted, choices, logit, edges: each, cut, random: others } satisfies PathShown;
 };

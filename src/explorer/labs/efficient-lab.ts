@@ -25,6 +25,9 @@ const choices: readonly Choice[] = [
   { id: "bigBird", name: "BigBird", says: "neighbouring, first, last and random blocks (Zaheer et al. 2020)", size: { name: "block", from: 2, to: 32, step: 1, start: 4 } },
   { id: "topKBlocks", name: "Top blocks", says: "its own block and the block whose mean key fits best (MoBA, Lu et al. 2025)", size: { name: "block", from: 2, to: 32, step: 1, start: 4 } },
   { id: "streaming", name: "Sink + window", says: "the first token and a rolling window (Xiao et al. 2024)", size: { name: "window", from: 1, to: 128, step: 1, start: 8 } },
+  { id: "dilated", name: "Dilated", says: "a window of every second token: twice the reach at the same price (Longformer's dilated heads)", size: { name: "each way", from: 1, to: 64, step: 1, start: 6 } },
+  { id: "reformer", name: "LSH buckets", says: "tokens that hash alike meet in sorted chunks (Reformer, Kitaev et al. 2020)", size: { name: "chunk", from: 2, to: 64, step: 1, start: 8 } },
+  { id: "linformer", name: "Low rank", says: "keys and values mixed into a few first; random mixtures here, learned ones in the paper (Linformer, Wang et al. 2020)", size: { name: "rank", from: 2, to: 128, step: 2, start: 16 } },
   { id: "performer", name: "Performer", says: "all keys, roughly: random features of the softmax kernel (Choromanski et al. 2021)", size: { name: "features", from: 8, to: 512, step: 8, start: 64 } },
   { id: "linearAttention", name: "Linear", says: "all keys, but not softmax: φ(q)·φ(k) with φ = elu + 1 (Katharopoulos et al. 2020)" },
 ]; // biome-ignore format: a table
@@ -59,22 +62,23 @@ class EfficientLab extends View {
   }
 
   #result(r: EfficientShown, labels: string[], m: Choice): TemplateResult {
-    const roughly = m.id === "performer" || m.id === "linearAttention";
+    const roughly = ["performer", "linearAttention", "linformer"].includes(m.id);
     const points = (values: Float32Array): { x: number; y: number }[] => Array.from(values, (y, x) => ({ x, y }));
     return html`
-      <p class="lead" data-testid="efficient">${roughly ? "All keys are seen." : html`It keeps <span class="figure">${percent(r.totalKept)}</span> of the weight.`} The output is off by <span class="figure">${percent(r.totalError)}</span>.</p>
+      <p class="lead" data-testid="efficient">${roughly ? "All keys are seen." : html`It keeps <span class="figure">${percent(r.totalKept)}</span> of the weight.`} The output is off by <span class="figure">${percent(r.totalError)}</span>, against ${r.against}.</p>
       <div class="two-up"><figure><figcaption>Exact</figcaption><qkv-plain-map .map=${{ rows: labels, columns: labels, values: r.exact, says: "Exact attention.", height: 360 }}></qkv-plain-map></figure>
       <figure><figcaption>${m.name}${roughly ? "" : ": hatched is never looked at"}</figcaption><qkv-plain-map .map=${{ rows: labels, columns: labels, values: r.map, says: `The effective map of ${m.name}.`, height: 360 }}></qkv-plain-map></figure></div>
       <div class="two-up charts">
         ${chart({ title: "Query by query", x: "query", y: "share", top: 1, lines: [...(roughly ? [] : [{ name: "kept", colour: "var(--line-b)", points: points(r.kept) }]), { name: "error", colour: "var(--line-a)", dash: "7 3", points: points(r.error).map((p) => ({ ...p, y: Math.min(1, p.y) })) }] })}
         ${chart({ title: "Multiply-adds of one head, counted by the code that runs", x: "tokens", y: "multiply-adds", logX: true, logY: true, lines: [{ name: "exact", colour: "var(--line-c)", points: r.cost.map((c) => ({ x: c.length, y: c.exact })) }, { name: m.name, colour: "var(--line-a)", dash: "7 3", points: r.cost.map((c) => ({ x: c.length, y: c.own })) }] })}
       </div>
-      <table class="numbers"><caption>What it costs, one head; this run took ${r.milliseconds.toFixed(1)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">exact</th><th scope="col">${m.name}</th><th scope="col">less by</th><th scope="col">an N × N map would be</th></tr></thead>
-        <tbody>${r.cost.map((c) => html`<tr><td>${c.length.toLocaleString("en")}</td><td>${million(c.exact)}</td><td>${million(c.own)}</td><td>${(c.exact / c.own).toFixed(1)}×</td><td>${(c.exactBytes / 1e6).toFixed(1)} MB</td></tr>`)}</tbody></table>
+      <div class="scrolls"><table class="numbers" data-testid="cost"><caption>What one head costs. On these ${labels.length} tokens, measured: ${m.name} ${r.milliseconds.toFixed(2)} ms, exact ${r.exactMilliseconds.toFixed(2)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">FLOP exact</th><th scope="col">FLOP ${m.name}</th><th scope="col">less by</th><th scope="col">read and written, exact</th><th scope="col">${m.name}</th><th scope="col">an N × N map would be</th></tr></thead>
+        <tbody>${r.cost.map((c) => html`<tr><td>${c.length.toLocaleString("en")}</td><td>${million(2 * c.exact)}</td><td>${million(2 * c.own)}</td><td>${(c.exact / c.own).toFixed(1)}×</td><td>${megabytes(c.exactBytes)}</td><td>${megabytes(c.ownBytes)}</td><td>${megabytes(c.mapBytes)}</td></tr>`)}</tbody></table></div>
       <p class="soft">Exact attention in this library never stores that map either: memory is O(N), only the arithmetic is N². More on your own data: <code>qkv compare</code>.</p>`; // biome-ignore format: one template
   }
 }
 
+const megabytes = (n: number): string => `${(n / 1e6).toFixed(n < 1e6 ? 2 : 1)} MB`;
 const million = (n: number): string =>
   `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: n < 1e7 ? 2 : 0 })} M`;
 define(tag, EfficientLab);

@@ -11,7 +11,7 @@ import { define, View } from "../views/base.js";
 import { lookOf, measureIn } from "../views/look.js";
 import { Picture } from "../views/picture.js";
 import { failure, waiting } from "../views/waiting.js";
-import { type Mistake, mistakes } from "./mistakes.js";
+import { measured, type Mistake, mistakes, quantityName } from "./mistakes.js";
 
 export const tag = "qkv-gotcha-lab";
 
@@ -60,7 +60,9 @@ class GotchaLab extends View {
 
   #result(s: GotchaShown, mistake: Mistake): TemplateResult {
     const number = (x: number): string => x.toFixed(3);
+    const own = measured(s, mistake.change.of);
     return html`
+      ${own ? html`<p class="lead" data-testid="change">${sentence(mistake, own)}</p>` : nothing}
       <div class="pair-of-maps">
         <figure><figcaption>right</figcaption><canvas data-map="right" role="img" aria-label="The right map"></canvas></figure>
         <figure><figcaption>wrong</figcaption><canvas data-map="wrong" role="img" aria-label="The wrong map"></canvas></figure>
@@ -74,7 +76,8 @@ class GotchaLab extends View {
       </tbody></table>
       ${s.next ? this.#next(s.next) : nothing}
       <p>${mistake.says}</p>
-      <p class="soft">Find it in your own code: <code>qkv check my-attention.ts --rule ${mistake.id}</code></p>`; // biome-ignore format: one template
+      <p>Mend it: <code data-testid="fix">${mistake.right}</code></p>
+      ${mistake.rule ? html`<p class="soft">Find it in your own code: <code>qkv check my-attention.ts --rule ${mistake.rule}</code></p>` : html`<p class="soft">It lies outside attention: <code>qkv check ./my-model</code> sees a model only from outside.</p>`}`; // biome-ignore format: one template
   }
 
   #next(next: NonNullable<GotchaShown["next"]>): TemplateResult {
@@ -113,13 +116,28 @@ class GotchaLab extends View {
       let picture = this.#pictures.get(name);
       if (picture?.canvas !== canvas) this.#pictures.set(name, (picture = new Picture(canvas)));
       const scene = heatmapScene({
-        rows: k.rows.map(tokenLabel), columns: k.columns.map(tokenLabel), width, height: width, camera: null,
+        rows: labels(k.rows, s, s.rows), columns: labels(k.columns, s, s.columns), width, height: width, camera: null,
         measure: measureIn(this), says: `${name} map`,
         cells: [{ rows: s.rows, columns: s.columns, values: Float32Array.from(values), row0: 0, column0: 0, step: 1 }],
       }); // biome-ignore format: one object
       picture.show(scene, { ...lookOf(this.store, this, name === "difference"), numbers: width > 360 });
     }
   }
+}
+
+/** The tokens along a map that may be padded, or of the first few tokens only. */
+function labels(tokens: Parameters<typeof tokenLabel>[0][], { pads = [0, 0] }: GotchaShown, count: number): string[] {
+  const pad = (n: number): string[] => Array.from({ length: n }, () => "pad");
+  return [...pad(pads[0]), ...tokens.map(tokenLabel), ...pad(pads[1])].slice(0, count);
+}
+
+/** What was said to happen, with what happened. */
+function sentence(m: Mistake, [right, wrong]: [number, number]): string {
+  const { of, way } = m.change;
+  const name = quantityName[of];
+  const [a, b] = [right, wrong].map((x) => (x !== 0 && Math.abs(x) < 0.001 ? x.toExponential(1) : x.toFixed(3)));
+  if (Math.abs(wrong - right) < 1e-5) return `Here ${name} does not move: ${a}.`;
+  return `As a rule ${name} ${way}; here it ${wrong > right ? "rises" : "falls"} from ${a} to ${b}.`;
 }
 
 define(tag, GotchaLab);

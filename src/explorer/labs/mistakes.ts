@@ -1,6 +1,18 @@
-/** @file What the gotcha lab says of each mistake: predicted first, then seen. Ids are the rules of `qkv check`. */
+/** @file What the gotcha lab says of each mistake: predicted first, then seen. Ids are those of `engine/gotcha.ts`. */
+import type { GotchaShown } from "../engine/gotcha.js";
+
+/** What a mistake changes, always in the same direction. */
+export type Quantity = "sharpness" | "leaked" | "sums" | "difference" | "loss" | "moved";
+export interface Change {
+  of: Quantity;
+  way: "rises" | "falls";
+}
+
 export interface Mistake {
   id: string;
+  /** The rule of `qkv check` that finds it; a mistake outside attention has none. */
+  rule?: string;
+  change: Change;
   name: string;
   /** The wrong line and the right one. */
   wrong: string;
@@ -16,6 +28,8 @@ export interface Mistake {
 export const mistakes: readonly Mistake[] = [
   {
     id: "scale-missing",
+    rule: "scale-missing",
+    change: { of: "sharpness", way: "rises" },
     name: "1/√d left out",
     wrong: "softmax(q·kᵀ)",
     right: "softmax(q·kᵀ / √d)",
@@ -24,6 +38,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "scale-d_model",
+    rule: "scale-d_model",
+    change: { of: "sharpness", way: "falls" },
     name: "√d_model instead of √d",
     wrong: "softmax(q·kᵀ / √(heads·d))",
     right: "softmax(q·kᵀ / √d)",
@@ -32,6 +48,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "mask-multiplied-before-softmax",
+    rule: "mask-multiplied-before-softmax",
+    change: { of: "leaked", way: "rises" },
     name: "scores multiplied by the mask",
     wrong: "softmax(scores * mask)",
     right: "softmax(mask ? scores : −∞)",
@@ -40,6 +58,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "mask-after-softmax",
+    rule: "mask-after-softmax",
+    change: { of: "sums", way: "rises" },
     name: "mask after the softmax",
     wrong: "softmax(scores) * mask",
     right: "softmax(mask ? scores : −∞)",
@@ -48,6 +68,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "causal-reversed",
+    rule: "causal-reversed",
+    change: { of: "leaked", way: "rises" },
     name: "the triangle the wrong way round",
     wrong: "keep triu(ones, 1)",
     right: "keep tril(ones)",
@@ -57,6 +79,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "causal-off-by-one",
+    rule: "causal-off-by-one",
+    change: { of: "leaked", way: "rises" },
     name: "the triangle one column too wide",
     wrong: "key ≤ query + 1",
     right: "key ≤ query",
@@ -66,6 +90,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "future-leak",
+    rule: "future-leak",
+    change: { of: "leaked", way: "rises" },
     name: "no causal mask",
     wrong: "softmax(scores)",
     right: "softmax(key ≤ query ? scores : −∞)",
@@ -75,6 +101,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "softmax-axis",
+    rule: "softmax-axis",
+    change: { of: "sums", way: "rises" },
     name: "softmax over queries",
     wrong: "softmax(scores, axis of queries)",
     right: "softmax(scores, axis of keys)",
@@ -83,6 +111,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "softmax-missing",
+    rule: "softmax-missing",
+    change: { of: "sums", way: "rises" },
     name: "no softmax",
     wrong: "(scores * mask) · v",
     right: "softmax(scores) · v",
@@ -91,6 +121,8 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "heads-merged-without-transpose",
+    rule: "heads-merged-without-transpose",
+    change: { of: "moved", way: "rises" },
     name: "heads merged without transpose",
     wrong: "out.reshape(L, H·d)",
     right: "out.transpose(H ↔ L).reshape(L, H·d)",
@@ -99,10 +131,113 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "gqa-tile-for-repeat",
+    rule: "gqa-tile-for-repeat",
+    change: { of: "difference", way: "rises" },
     name: "shared key heads in the wrong order",
     wrong: "key head = h mod groups",
     right: "key head = ⌊h · groups / heads⌋",
     ask: "Each query head still gets a trained key head. Just not its own. Visible?",
     says: "Grouped-query heads stand in contiguous groups. Tiled instead of repeated, most query heads ask somebody else's keys.",
   },
+  {
+    id: "scale-twice",
+    rule: "scale-by-heads",
+    change: { of: "sharpness", way: "falls" },
+    name: "1/√d where there is none (T5)",
+    wrong: "softmax(q·kᵀ / √d), weights trained without",
+    right: "softmax(q·kᵀ), the scale lies in the weights",
+    ask: "T5 was trained without the division: its weights start smaller instead. What does dividing once more do to its rows?",
+    says: "The scale belongs to the weights it was trained with. Divided once too often, every row flattens towards a plain average. Here it is done to this model, which is the same thing.",
+  },
+  {
+    id: "padding-leak",
+    rule: "padding-leak",
+    change: { of: "leaked", way: "rises" },
+    name: "no padding mask",
+    wrong: "attention(q, k, v)",
+    right: "attention(q, k, v, { keyPadding })",
+    ask: "Four pads join the text and nobody hides them. Will real tokens look at them?",
+    says: "A pad has a key like any other token, and often a loud one: the softmax must put its whole somewhere. A text then means something else alone than in a batch with a longer neighbour.",
+  },
+  {
+    id: "left-pad-positions",
+    rule: "left-pad-positions",
+    change: { of: "moved", way: "rises" },
+    name: "pads on the left that count as positions",
+    wrong: "positions = 0, 1, 2, …",
+    right: "positions = number of real tokens before",
+    ask: "Pads stand in front and are hidden well. Positions are counted from the first pad. Does that matter?",
+    says: "With a table of positions every token now wears another one's number, and the text is read as if it began in the middle. Rotary and relative positions only know distances, so a model that has them shrugs: nothing moves but rounding.",
+  },
+  {
+    id: "batch-transposed",
+    rule: "batch-as-sequence",
+    change: { of: "difference", way: "rises" },
+    name: "K.T on a batch",
+    wrong: "Q @ K.T",
+    right: "Q @ K.swapaxes(-1, -2)",
+    ask: "Batch, length and size happen to be equal, so no shape complains. Whose keys does a query meet?",
+    says: "`.T` reverses all axes. Batch and length change places: a query meets one number each of other texts. With any other shape it would at least have thrown. Shown on the first tokens of this text; the other texts of the batch are this one, begun later.",
+  },
+  {
+    id: "heads-split-without-transpose",
+    rule: "heads-split-without-transpose",
+    change: { of: "difference", way: "rises" },
+    name: "heads split without transpose",
+    wrong: "q.reshape(H, L, d)",
+    right: "q.reshape(L, H, d).transpose(H ↔ L)",
+    ask: "Head 0 gets the first L pieces of memory. Whose are they?",
+    says: "The first tokens' pieces of all heads. A head then attends over a few tokens cut into slices, and the causal mask hides slices instead of time.",
+  },
+  {
+    id: "rope-layout",
+    rule: "rope-layout",
+    change: { of: "difference", way: "rises" },
+    name: "rotary pairs in the wrong layout",
+    wrong: "pairs (0, 1), (2, 3), …",
+    right: "pairs (i, i + d/2)",
+    ask: "Both layouts are in use, and each is right for its own weights. Nearby tokens or far ones: which suffer?",
+    says: "The angle is given to numbers that were never a pair, so what should depend on distance depends on noise. It hurts little close by, where angles are small, which is why it passes short tests.",
+  },
+  {
+    id: "residual-missing",
+    change: { of: "loss", way: "rises" },
+    name: "no residual sum",
+    wrong: "x = attention(norm(x))",
+    right: "x = x + attention(norm(x))",
+    ask: "Each part's result takes the place of the stream instead of joining it. Does the first layer's map change? And the last one's?",
+    says: "What a token was is gone after the first block: later layers get only what attention mixed for them. The first layer's maps are still right, which is why looking at one map proves little.",
+  },
+  {
+    id: "norm-order",
+    change: { of: "loss", way: "rises" },
+    name: "norm after the sum (post-norm for pre-norm)",
+    wrong: "x = norm(x + f(x))",
+    right: "x = x + f(norm(x))",
+    ask: "Same weights, same operations, another order. Will it still speak?",
+    says: "The stream is cut back to length one after every sum, so what early blocks wrote is drowned or lost. Both orders train; weights of one do not run in the other.",
+  },
 ];
+
+const spread = (s: GotchaShown): number => Math.max(Math.abs(s.sums[0] - 1), Math.abs(s.sums[1] - 1));
+
+/** The quantity of a mistake, right and wrong; undefined where this run cannot measure it. */
+export function measured(s: GotchaShown, of: Quantity): [right: number, wrong: number] | undefined {
+  if (of === "sharpness") return s.sharpness;
+  if (of === "leaked") return [0, s.leaked];
+  if (of === "sums") return [0, spread(s)];
+  if (of === "difference") return [0, s.difference];
+  if (of === "moved") return s.next && [0, s.next.kl];
+  return s.next && s.next.lossRight !== null && s.next.lossWrong !== null
+    ? [s.next.lossRight, s.next.lossWrong]
+    : undefined;
+}
+
+export const quantityName: Record<Quantity, string> = {
+  sharpness: "the largest weight of a row, on average,",
+  leaked: "the share of weight on hidden tokens",
+  sums: "the furthest a row's sum is from 1",
+  difference: "the largest error of a weight",
+  loss: "the loss on this text, in nats a token,",
+  moved: "the next word's expectation moves (KL, in nats): it",
+};

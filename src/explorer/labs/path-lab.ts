@@ -23,7 +23,7 @@ class PathLab extends View {
     ).value;
     return html`<article class="page lab">
       <h2>Path trace</h2>
-      <p class="lead">Where does the next word come from? From the last token at the last layer, the strongest edge of each layer is followed down: the one whose weight times the length of what it carries, α·‖v·W_O‖, is largest. Then it is cut, and the word's logit measured again: a line in a picture proves nothing, a cut does.</p>
+      <p class="lead">Where does the next word come from? From the last token at the last layer down, the strongest edges of each layer are cut one at a time, those whose weight times the length of what they carry, α·‖v·W_O‖, is largest. The one whose cut moves the word's logit most is followed. A line in a picture proves nothing; a cut does.</p>
       <p class="ask"><b>Before you look:</b> which earlier word will the path end at? And is a single edge enough to take the word away?</p>
       ${answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value) : waiting(answer, "Cutting edges")}
     </article>`; // biome-ignore format: one template
