@@ -8,6 +8,7 @@
 import type { AttentionKind } from "../../attention/listen.js";
 import { OptionError } from "../../tensor/index.js";
 import { findAttention, type Site } from "../find/find.js";
+import type { Found } from "../find/found.js";
 import { INT32, INT64, type Model } from "../proto/model.js";
 import { inlined } from "../proto/inline.js";
 import { readModel } from "../proto/read.js";
@@ -76,6 +77,7 @@ export function exposure(
   const plan = new Plan(model, root);
   const taken = new Set(model.graph.outputs.map((v) => v.name));
   for (const site of wanted) {
+    if (site.ways.some(uneven)) continue;
     const places = site.ways.map((found) => mapOf(plan, found));
     if (places.some((p) => p === undefined)) continue;
     const b = plan.builder(root);
@@ -97,6 +99,13 @@ export function exposure(
     }
   }
   return added.length === 0 ? [] : plan.edits;
+}
+
+/** Rounds of a Loop can be handed out only when they have one shape: a decoding loop's have not, and would stop the model. */
+function uneven({ rounds, scope, tap }: Found): boolean {
+  if (rounds?.op !== "Loop") return false;
+  const dims = tap.form === "tensor" ? scope.value(tap.tensor).dims : undefined;
+  return dims?.at(-1) === undefined || dims.at(-2) === undefined;
 }
 
 function chosenSites(sites: readonly Site[], { kinds, layers, heads }: ExposeOptions): Site[] {

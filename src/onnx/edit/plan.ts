@@ -26,6 +26,8 @@ export class Plan {
   readonly #outputs = new Map<Scope, Uint8Array[]>();
   /** Results that operators were asked for in this edit, so that they are asked once. */
   readonly #asked = new Map<Node, string>();
+  /** Nodes with graphs inside that were given more results. */
+  readonly #results = new Set<Node>();
 
   constructor(model: Model, root: Scope) {
     this.model = model;
@@ -102,8 +104,9 @@ export class Plan {
   }
 
   /**
-   * Brings a float value out to the main graph: one place per branch in which it is made. A branch without it gives an
-   * empty tensor. @returns its name there
+   * Brings a float value out to the main graph: one place per branch in which it is made. A branch of an If without it
+   * gives an empty tensor; the rounds of a Loop or Scan come one behind the other along the first axis.
+   * @returns its name there
    */
   hoist(places: readonly Place[], rank: number): string {
     let open = [...places];
@@ -117,9 +120,27 @@ export class Plan {
         this.output(branch, name, rank);
       }
       const name = this.#names.fresh();
-      this.#append(owner!.message, textField(2, name));
-      open = [...open.filter((p) => p.scope.owner !== owner), { scope: parent!, name }];
+      this.#result(owner!, branches[0]!, name);
+      const made = owner!.op === "If" ? name : this.#oneAxis(parent!, name);
+      open = [...open.filter((p) => p.scope.owner !== owner), { scope: parent!, name: made }];
     }
+  }
+
+  /** One more result of a node with graphs inside. Results at the end that it does not take are given no name first. */
+  #result(owner: Node, branch: Scope, name: string): void {
+    const all = branch.graph.outputs.length - (owner.op === "Loop" ? 1 : 0); // the first says whether to go on
+    if (!this.#results.has(owner))
+      for (let i = owner.outputs.length; i < all; i++) this.#append(owner.message, textField(2, ""));
+    this.#results.add(owner);
+    this.#append(owner.message, textField(2, name));
+  }
+
+  /** [rounds, B, …] → [rounds · B, …] */
+  #oneAxis(scope: Scope, x: string): string {
+    const b = this.builder(scope);
+    const shape = b.op("Shape", [x]);
+    const first = b.op("Mul", [b.lengths(x, 0), b.lengths(x, 1)]);
+    return b.reshape(x, b.concat(0, first, b.op("Slice", [shape, b.ints(2), b.ints(9)])));
   }
 
   #empty(scope: Scope, rank: number): string {

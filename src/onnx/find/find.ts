@@ -29,13 +29,29 @@ export function findAttention(model: Model): { sites: Site[]; root: Scope } {
   infer(root);
   const found: Found[] = [];
   const search = (scope: Scope): void => {
-    found.push(...findPlain(scope), ...findFused(scope));
+    for (const f of [...findPlain(scope), ...findFused(scope)]) found.push(enclosed(f));
     for (const child of scope.children.values()) search(child);
   };
   search(root);
   if (found.length > most)
     refuse(model.source.name, `has ${found.length} attentions`, `split it: at most ${most} can be looked at`);
   return { sites: merged(placed(root, found)), root };
+}
+
+/** What stands around an attention decides how its map gets out: an If hands it on, a Loop or Scan once a round. */
+function enclosed(found: Found): Found {
+  let out = found;
+  for (let s: Scope | undefined = found.scope; s?.owner; s = s.parent) {
+    const { owner } = s;
+    const called = owner.name ? `${owner.op} "${owner.name}"` : owner.op;
+    const hands = owner.domain === "" && (owner.op === "If" || owner.op === "Loop" || owner.op === "Scan");
+    // Where the axis or the order of a Scan's results are listed, one more result would need to be in the lists.
+    const listed = [...owner.attributes.keys()].some((name) => name.startsWith("scan_output_"));
+    if (!hands || listed)
+      return { ...found, tap: { form: "hidden", why: `inside ${called}, which does not hand it out` } };
+    if (owner.op !== "If") out = { ...out, rounds: owner, qk: undefined };
+  }
+  return out;
 }
 
 const order: readonly AttentionKind[] = ["self", "encoder", "decoder", "cross"];

@@ -27,7 +27,7 @@ export type Tap =
   /** The operator keeps it to itself: plain operators beside it compute it again from its inputs. */
   | { form: "beside" }
   /** An operator that hides its map and whose arithmetic is not rebuilt here. */
-  | { form: "hidden" };
+  | { form: "hidden"; why: string };
 
 /** q and k of the product, where the scores are nothing but softcap(scale · q kᵀ) + biases. */
 export interface QkTap {
@@ -59,6 +59,8 @@ export interface Found {
   result: string;
   heads: number | undefined;
   qk?: QkTap | undefined;
+  /** The Loop or Scan it stands in: a map per round, one behind the other along the axis of texts. */
+  rounds?: Node | undefined;
   /** Nodes whose names may tell the layer. */
   witnesses: Node[];
 }

@@ -32,6 +32,8 @@ const asked =
       : { form: "output", index, attribute: { name, value }, scores };
   };
 
+const hidden = ({ op }: Node): Tap => ({ form: "hidden", why: `${op} keeps its map to itself` });
+
 const operators: Record<string, Record<string, Fused>> = {
   "": { Attention: { tap: asked(3, "qk_matmul_output_mode", 3, false), heads: "q_num_heads", masks: [3] } },
   "com.microsoft": {
@@ -41,13 +43,13 @@ const operators: Record<string, Record<string, Fused>> = {
     Attention: { tap: () => ({ form: "beside" }), heads: "num_heads" },
     QAttention: { tap: () => ({ form: "beside" }), heads: "num_heads" },
     DecoderMaskedSelfAttention: { tap: () => ({ form: "beside" }), heads: "num_heads" },
-    SparseAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
-    LongformerAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
-    QOrderedAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
-    PackedAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
-    PackedMultiHeadAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
-    PagedAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
-    DecoderAttention: { tap: () => ({ form: "hidden" }), heads: "num_heads" },
+    SparseAttention: { tap: hidden, heads: "num_heads" },
+    LongformerAttention: { tap: hidden, heads: "num_heads" },
+    QOrderedAttention: { tap: hidden, heads: "num_heads" },
+    PackedAttention: { tap: hidden, heads: "num_heads" },
+    PackedMultiHeadAttention: { tap: hidden, heads: "num_heads" },
+    PagedAttention: { tap: hidden, heads: "num_heads" },
+    DecoderAttention: { tap: hidden, heads: "num_heads" },
   },
 };
 

@@ -10,6 +10,7 @@
  * that do not depend on each other are numbered one after the other.
  */
 import type { AttentionKind } from "../../attention/listen.js";
+import type { Node } from "../proto/model.js";
 import { Dependencies } from "../graph/dependencies.js";
 import type { Scope } from "../graph/scope.js";
 import type { Found } from "./found.js";
@@ -102,26 +103,50 @@ function firstQueriesLearned(
   return all.some((_, i) => cross[i] && (set & dependencies.bit(i)) !== 0n);
 }
 
-/** Numbers the attentions of one graph, then those of the graphs inside it, which continue where their node stands. */
-function number(
-  scope: Scope,
-  all: readonly Placed[],
-  dependencies: Dependencies,
-  before: Partial<Record<AttentionKind, number>>,
-): void {
+type Counts = Partial<Record<AttentionKind, number>>;
+
+/**
+ * Numbers the attentions of one graph and of the graphs inside it. Branches of one node start at the same number and the
+ * longest of them counts. @returns how many of each kind there are up to its end
+ */
+function number(scope: Scope, all: readonly Placed[], dependencies: Dependencies, before: Counts): Counts {
   const own = all.filter((p) => p.found.scope === scope);
-  const level = (p: Placed): number => scope.level.get(p.found.node)!;
-  for (const kind of ["self", "encoder", "decoder", "cross"] as const) {
-    const sorted = own.filter((p) => p.kind === kind).sort((a, b) => level(a) - level(b));
-    let layer = before[kind] ?? 0;
-    for (const stack of stacks(sorted, all, dependencies)) for (const p of stack) p.layer = layer++;
-  }
+  const inner = new Map<Node, Scope[]>();
   for (const child of scope.children.values()) {
-    const above = scope.level.get(child.owner!)!;
-    const counts = { ...before };
-    for (const p of own) if (level(p) < above) counts[p.kind] = (counts[p.kind] ?? 0) + 1;
-    number(child, all, dependencies, counts);
+    if (holdsAny(child, all)) inner.set(child.owner!, [...(inner.get(child.owner!) ?? []), child]);
   }
+  const level = (node: Node): number => scope.level.get(node)!;
+  const counts = { ...before };
+  const next = (kind: AttentionKind): number => {
+    const n = counts[kind] ?? 0;
+    counts[kind] = n + 1;
+    return n;
+  };
+  if (inner.size === 0) {
+    for (const kind of ["self", "encoder", "decoder", "cross"] as const) {
+      const sorted = own.filter((p) => p.kind === kind).sort((a, b) => level(a.found.node) - level(b.found.node));
+      for (const stack of stacks(sorted, all, dependencies)) for (const p of stack) p.layer = next(kind);
+    }
+    return counts;
+  }
+  const items = [
+    ...own.map((p) => ({ node: p.found.node, p })),
+    ...[...inner.keys()].map((node) => ({ node, p: undefined })),
+  ];
+  for (const { node, p } of items.sort((a, b) => level(a.node) - level(b.node))) {
+    if (p) p.layer = next(p.kind);
+    else {
+      const ends = inner.get(node)!.map((child) => number(child, all, dependencies, { ...counts }));
+      for (const end of ends)
+        for (const [kind, n] of Object.entries(end) as [AttentionKind, number][])
+          counts[kind] = Math.max(counts[kind] ?? 0, n);
+    }
+  }
+  return counts;
+}
+
+function holdsAny(scope: Scope, all: readonly Placed[]): boolean {
+  return all.some((p) => p.found.scope === scope) || [...scope.children.values()].some((child) => holdsAny(child, all));
 }
 
 /** Splits attentions, in running order, into chains in which each depends on the one before. */

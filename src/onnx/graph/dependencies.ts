@@ -5,7 +5,7 @@
  * what tells self- from cross-attention where names do not: a query that knows of something its keys do not know of asks
  * another sequence.
  */
-import type { Graph } from "../proto/model.js";
+import type { Graph, Node } from "../proto/model.js";
 import { graphsOf, type Scope } from "./scope.js";
 
 export class Dependencies {
@@ -52,15 +52,33 @@ export class Dependencies {
       let set = 0n;
       if (node.op !== "Shape" && node.op !== "Size") {
         for (const name of node.inputs) if (name !== "") set |= this.of(scope, name);
-        for (const inner of graphsOf(node)) set |= this.#inside(scope, inner);
+        for (const inner of graphsOf(node)) set |= this.#inside(scope, inner, node);
       }
       for (const name of node.outputs) sets.set(name, set | (marks?.get(name) ?? 0n));
     }
   }
 
-  #inside(scope: Scope, graph: Graph): bigint {
+  /** What a graph inside depends on. A body's inputs are the node's, and in later rounds what the body itself gave. */
+  #inside(scope: Scope, graph: Graph, node: Node): bigint {
     const child = scope.children.get(graph)!;
-    this.#fill(child, new Map());
+    const first = new Map<string, bigint>();
+    // Loop: round, condition, states; Scan: states, slices (before them, in the oldest version, lengths).
+    const skip = node.op === "Scan" ? Math.max(0, node.inputs.length - graph.inputs.length) : 0;
+    graph.inputs.forEach((v, i) => void first.set(v.name, this.of(scope, node.inputs[i + skip] ?? "")));
+    this.#fill(child, first);
+    const given = graph.outputs.map((v) => this.of(child, v.name));
+    if (node.op === "Loop" || node.op === "Scan") {
+      // A Loop's first result is whether to go on; its states start at the third input.
+      const [to, from] = node.op === "Loop" ? [2, 1] : [0, 0];
+      let grown = false;
+      for (let i = 0; i + to < graph.inputs.length && i + from < given.length; i++) {
+        const { name } = graph.inputs[i + to]!;
+        const set = first.get(name)! | given[i + from]!;
+        if (set !== this.of(child, name)) grown = true;
+        first.set(name, set);
+      }
+      if (grown) this.#fill(child, first);
+    }
     return graph.outputs.reduce((set, v) => set | this.of(child, v.name), 0n);
   }
 }

@@ -105,6 +105,8 @@ export class OnnxModel {
   readonly #folder: string | undefined;
   /** Attentions whose q and k did not give the graph's own row sums again. */
   readonly #unproven = new Set<Site>();
+  /** Attentions in Loops whose rounds have several shapes. */
+  readonly #uneven = new Set<Site>();
   #open: Promise<Open> | undefined;
   #maps = false;
 
@@ -154,11 +156,16 @@ export class OnnxModel {
     const tensors = toOrt(runtime.ort, this.#ports.inputs, feeds);
     const fetches = [...own, ...wanted.flatMap((t) => t.names)];
     const results = await session.run(tensors, fetches).catch((error: unknown) => {
+      if (taps.some((t) => t.rounds)) return undefined;
       throw new FileError(
         { where: "run", argument: this.name, got: `could not be run: ${firstLine(error)}` },
         { cause: error },
       );
     });
+    if (results === undefined) {
+      await this.#withoutRounds(taps);
+      return this.run(feeds, options);
+    }
     const records: AttentionRecord[] = [];
     const batch = batchOf(this.#ports.inputs, feeds);
     for (const tap of wanted) {
@@ -183,6 +190,16 @@ export class OnnxModel {
     const open = this.#open;
     this.#open = undefined;
     await (await open?.catch(() => undefined))?.session.release();
+  }
+
+  /** After a run that failed: rounds of a Loop may differ in shape, and then their maps cannot be handed out. */
+  async #withoutRounds(taps: readonly SiteOutputs[]): Promise<void> {
+    for (const { site } of taps.filter((t) => t.rounds)) {
+      this.#uneven.add(site);
+      this.attentions[this.#sites.indexOf(site)]!.tapped =
+        `hidden: rounds of ${site.ways[0]!.rounds!.op} that differ in shape`;
+    }
+    await this.#close();
   }
 
   #chosen({ layers, kinds }: RunOptions): Set<Site> {
@@ -227,6 +244,7 @@ export class OnnxModel {
     const runtime = await loadRuntime(this.#options.runtime);
     const plan = new Plan(this.#model, this.#root);
     const taps = this.#sites
+      .filter((site) => !this.#uneven.has(site))
       .map((site) => addOutputs(plan, site, !maps && !this.#unproven.has(site)))
       .filter((t) => t !== undefined);
     const source = this.#path === undefined ? this.#model.source : sourceOf(this.#model, await fileSource(this.#path));
@@ -351,11 +369,12 @@ function attentionInfo(site: Site): AttentionInfo {
 }
 
 function tapped({ ways }: Site): string {
-  const [{ tap, node } = ways[0]!] = ways;
+  const [{ tap, node, rounds } = ways[0]!] = ways;
   const name = node.name || node.outputs[0]!;
-  if (tap.form === "tensor") return tap.tensor;
-  if (tap.form === "output") return `output ${tap.index} of ${name}`;
-  return tap.form === "beside" ? `computed beside ${name}` : `hidden in ${name}`;
+  const each = rounds ? `, a map a round of ${rounds.op}${rounds.name ? ` "${rounds.name}"` : ""}` : "";
+  if (tap.form === "tensor") return tap.tensor + each;
+  if (tap.form === "output") return `output ${tap.index} of ${name}${each}`;
+  return tap.form === "beside" ? `computed beside ${name}${each}` : `hidden: ${tap.why}`;
 }
 
 function portInfo({ name, type, shape }: ValueInfo): PortInfo {

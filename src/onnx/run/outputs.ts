@@ -9,6 +9,8 @@ import type { OrtTensor } from "./runtime.js";
 /** The outputs of one attention, by what they are. */
 export interface SiteOutputs {
   site: Site;
+  /** It stands in a Loop, whose rounds onnxruntime can only hand out when they have one shape. */
+  rounds: boolean;
   /** Outputs to fetch. */
   names: string[];
   /** undefined: this run did not compute it (an If took the other branch). null: what came is no proof, take the map. */
@@ -41,6 +43,7 @@ function mapOutputs(plan: Plan, site: Site): SiteOutputs | undefined {
   }
   return {
     site,
+    rounds: site.ways.some((found) => found.rounds !== undefined),
     names: max ? [map, max] : [map],
     record: (results, batch) => {
       const { data, dims } = result(results, map);
@@ -63,6 +66,7 @@ function qkOutputs(plan: Plan, site: Site): SiteOutputs {
   const biases = tap.biases.map((b) => put(floatOf(plan, found, b), found.scope.value(b).dims?.length ?? 4));
   return {
     site,
+    rounds: false,
     names: [q, k, lse, ...biases],
     record: (results) => {
       const read = (name: string): Result => result(results, name);
