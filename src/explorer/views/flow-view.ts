@@ -37,14 +37,16 @@ class FlowView extends View {
       (name: string) =>
       (e: Event): void =>
         store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
-    const asked = { run: run.id, kind: k.kind, fusion, residual, upTo };
+    const discard = Math.min(0.95, Math.max(0, Number(c.extra["discard"] ?? "0") || 0));
+    const asked = { run: run.id, kind: k.kind, fusion, residual, upTo, discard };
     const maps = store.ask(`rollout ${JSON.stringify(asked)}`, () => store.engine.rollout(asked)).value;
     const query = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const labels = k.rows.map(tokenLabel);
     return html`
       <div class="tools">
-        <label>heads by <select id="fusion" @change=${set("fusion")}>${([["mean", "mean"], ["max", "largest"], ["min", "smallest"], ["mean-fair", "mean, per reachable row"], ["max-fair", "largest, per reachable row"]] as const).map(([id, name]) => html`<option value=${id} ?selected=${id === fusion}>${name}</option>`)}</select></label>
+        <label>heads by <select id="fusion" @change=${set("fusion")}>${([["mean", "mean"], ["max", "largest"], ["min", "smallest"], ["mean-fair", "mean, per reachable row"], ["max-fair", "largest, per reachable row"], ["min-fair", "smallest, per reachable row"]] as const).map(([id, name]) => html`<option value=${id} ?selected=${id === fusion}>${name}</option>`)}</select></label>
         <label class="slider">residual share <input type="range" min="0" max="0.9" step="0.05" .value=${String(residual)} @change=${set("residual")} /><output>${residual}</output></label>
+        <label class="slider">drop the smallest <input id="discard" type="range" min="0" max="0.95" step="0.05" .value=${String(discard)} @change=${set("discard")} /><output>${Math.round(100 * discard)} %</output></label>
         <label class="slider">layers 0 to <input type="range" min=${k.layers[0]!} max=${k.layers.at(-1)!} step="1" .value=${String(upTo)} @change=${set("upTo")} /><output>${upTo}</output></label>
       </div>
       <p class="legend">What each token drew from each input through all layers, if attention and the residual stream were all there is (Abnar & Zuidema 2020).${fusion.endsWith("fair") ? " Columns are divided by the number of rows that can reach them, since early tokens are drawn from more often only because more rows see them." : ""} Rows sum to 1. It says where information may have come from, not what was used.</p>

@@ -9,6 +9,10 @@ const figure = (x: number): string =>
   Number.isFinite(x) ? x.toFixed(4).replace("-", "−") : x === Number.NEGATIVE_INFINITY ? "−∞" : "–";
 
 class Inspector extends View {
+  static override properties = { fresh: { state: true } };
+  /** The cell that is recomputed. */
+  declare fresh: string | undefined;
+
   override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
@@ -71,8 +75,30 @@ class Inspector extends View {
         ${row(html`e<sup>score − lse</sup>`, p.masked ? "0" : weightText(p.weight), `lse ${figure(p.lse)}`)}
       </dl>
       ${same ? html`<p class="soft">These are the steps for the two tokens at the cursor; the number above is after ${this.store.choice.value.weighted ? "weighting by values" : "merging words"}.</p>` : nothing}
+      ${this.#recompute(p)}
       <button class="quiet" @click=${() => this.store.change({ view: "neuron", query: p.query, key: p.key }, "push")}>Dimension by dimension →</button>
     </details>`;
+  }
+
+  /** The number derived again from q and k alone, when asked. */
+  #recompute(p: PairView): TemplateResult {
+    const { store } = this;
+    const run = store.shown.value!;
+    const asked = {
+      run: run.id,
+      kind: store.kind.value!.kind,
+      layer: p.layer,
+      head: p.head,
+      query: p.query,
+      key: p.key,
+    };
+    const name = JSON.stringify(asked);
+    if (this.fresh !== name)
+      return html`<button class="quiet" @click=${() => { this.fresh = name; }}>Recompute from q and k</button> `; // biome-ignore format: one button
+    const answer = store.ask(`fresh ${name}`, () => store.engine.lab("recompute", asked)).value;
+    if (answer.state === "failed") return html`<p class="soft">${answer.message}</p>`;
+    const r = answer.state === "ready" ? (answer.value as { weight: number; stored: number }) : undefined;
+    return html`<p class="soft" data-testid="recomputed">${r ? `in float64: ${r.weight.toFixed(6)}, off by ${r.weight === r.stored ? "0" : Math.abs(r.weight - r.stored).toExponential(1)}` : "…"}</p>`;
   }
 
   #habits(k: KindView): TemplateResult {

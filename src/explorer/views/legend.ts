@@ -15,12 +15,19 @@ export function legend(store: Store, k: KindView): TemplateResult {
     transform === "rank" ? ({ 0: "last", 1: "first" }[x] ?? "") : transform === "log" ? `${x}` : `${x}`;
   const notes = [
     weighted ? "weights × size of the value they move (α·‖v·W_O‖, rows brought to 1)" : "",
-    filter.hideSpecial || filter.hideFirst
+    filter.hideSpecial || filter.hideFirst || filter.hidePunctuation
       ? filter.renormalise
         ? "hidden tokens left out, rows brought back to 1"
         : "hidden tokens left out, their weight is missing from the rows"
       : "",
-    filter.words ? "words: sum over keys, mean over queries" : "",
+    filter.together
+      ? `${{ mean: "mean", max: "largest", min: "smallest", entropy: "evenness (entropy, 0 … 1)" }[filter.together.by]} over ${filter.together.heads.length > 0 ? `heads ${filter.together.heads.join(", ")}` : "all heads of the layer"}`
+      : "",
+    filter.sentences
+      ? "sentences: sum over keys, mean over queries"
+      : filter.words
+        ? "words: sum over keys, mean over queries"
+        : "",
     transform === "rank" ? "colour is the rank within the row" : transform === "log" ? "colour is logarithmic" : "",
     k.causal ? "hatched: the future, which may not be seen" : "",
   ].filter(Boolean);

@@ -1,7 +1,10 @@
 /** @file The logit lens: what the model would say if it stopped after each layer, for every token; pin a word to follow it. */
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";
+import type { LensPathShown } from "../engine/lens-path.js";
+import type { Guess, TokenView } from "../engine/protocol.js";
+import { chooseHead } from "../state/actions.js";
 import { define, View } from "./base.js";
 import { waiting } from "./waiting.js";
 
@@ -35,10 +38,58 @@ class LensView extends View {
           const colour = colourAt(ramp, g.probability);
           return html`<td><button class="lens-cell" aria-pressed=${i === at} .style=${`background:${css(colour)};color:${inkOn(colour)}`} title=${`${percent(g.probability)}`} @click=${() => store.change({ query: i })}><bdi>${pinned ? (g.probability === 0 ? "–" : percent(g.probability)) : visible(g.text).replace(/^ +$/, "␣")}</bdi></button></td>`;
         })}</tr>`)}</tbody></table></div>
-      <div class="tools"><label>follow <select id="pin" @change=${(e: Event) => store.change({ extra: { ...c.extra, pin: (e.target as HTMLSelectElement).value } })}><option value="">the likeliest of each layer</option>${final.slice(0, 12).map((g) => html`<option value=${g.text} ?selected=${g.text === pinned}>“${visible(g.text)}”</option>`)}</select></label></div>
-      <table class="numbers"><caption>Rank of the final answer “${visible(final[0]!.text)}” after each layer</caption><thead><tr><th scope="col">rank</th><th scope="col">layer</th><th scope="col">probability</th></tr></thead>
-        <tbody>${lens.value.map(({ layer, rows }) => { const r = rows[at]!.findIndex((g) => g.id === final[0]!.id); return html`<tr><td>${r < 0 ? `> ${top}` : r + 1}</td><th scope="row">${name(layer)}</th><td>${r < 0 ? "" : percent(rows[at]![r]!.probability)}</td></tr>`; })}</tbody></table>
-      ${nothing}`; // biome-ignore format: one template
+      <div class="tools"><label>follow <select id="pin" @change=${(e: Event) => store.change({ extra: { ...c.extra, pin: (e.target as HTMLSelectElement).value } })}><option value="">the likeliest of each layer</option>${choices(final, k.rows).map((g) => html`<option value=${g.text} ?selected=${g.text === pinned}>“${visible(g.text)}”</option>`)}</select></label></div>
+      ${this.#path(run.id, at, choices(final, k.rows).find((g) => g.text === pinned) ?? final[0]!, name)}
+      `; // biome-ignore format: one template
   }
+
+  /** Rank, probability and distance from the final answer after each layer; and which heads wrote the word. */
+  #path(
+    run: number,
+    position: number,
+    word: { id: number; text: string },
+    name: (layer: number) => string,
+  ): TemplateResult {
+    const { store } = this;
+    const asked = { run, position, token: word.id };
+    const answer = store.ask(
+      `lens path ${JSON.stringify(asked)}`,
+      () => store.engine.lab("lensPath", asked) as Promise<LensPathShown>,
+    ).value;
+    if (answer.state !== "ready") return waiting(answer, "Following the word");
+    const { layers, heads, rest, logit } = answer.value;
+    const most = Math.max(1e-9, ...heads.map((h) => Math.abs(h.adds)));
+    const strongest = [...heads].sort((a, b) => Math.abs(b.adds) - Math.abs(a.adds)).slice(0, 8);
+    return html`<div class="two-up"><section><h2 class="small-head">“${visible(word.text)}” through the layers</h2>
+      ${trajectory("rank (1 = first), logarithmic", layers.map((l) => Math.log10(l.rank)), (v) => String(Math.round(10 ** v)), true)}
+      ${trajectory("KL from the final guess, nats", layers.map((l) => l.kl), (v) => v.toFixed(2))}
+      <table class="numbers" data-testid="lens-path"><caption>After each layer</caption><thead><tr><th scope="col">layer</th><th scope="col">rank</th><th scope="col">probability</th><th scope="col">KL, nats</th></tr></thead>
+      <tbody>${layers.map((l) => html`<tr><th scope="row">${name(l.layer)}</th><td>${l.rank}</td><td>${percent(l.probability)}</td><td>${l.kl.toFixed(3)}</td></tr>`)}</tbody></table></section>
+      ${heads.length === 0 ? nothing : html`<section><h2 class="small-head">Which heads wrote it</h2>
+      <table class="numbers" data-testid="attribution"><caption>What each adds to the logit ${logit.toFixed(3)} directly; all else (embedding, feed-forward, biases) adds ${rest.toFixed(3)}</caption><thead><tr><th scope="col">head</th><th scope="col">adds</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
+      <tbody>${strongest.map((h) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(store, h.layer, h.head)}>${h.layer}.${h.head}</button></th><td>${h.adds.toFixed(3).replace("-", "−")}</td><td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${Math.abs(h.adds) / most};--b:0`}><i></i></span></td></tr>`)}</tbody></table></section>`}</div>`; // biome-ignore format: one template
+  }
+}
+
+/** Words that can be followed: the likeliest in the end, the text's own, and the one in the link. */
+function choices(final: Guess[], rows: TokenView[]): { id: number; text: string }[] {
+  const out: { id: number; text: string }[] = final.slice(0, 12);
+  for (const t of rows)
+    if (!t.special && !out.some((g) => g.id === t.id) && out.length < 40) out.push({ id: t.id, text: t.text });
+  return out;
+}
+
+/** A small curve over the layers. */
+function trajectory(title: string, values: number[], label: (v: number) => string, down = false): TemplateResult {
+  const [W, H, left, top] = [340, 96, 44, 20];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const x = (i: number): number => left + (i * (W - left - 12)) / Math.max(1, values.length - 1);
+  const share = (v: number): number => (high > low ? (v - low) / (high - low) : 0.5);
+  const y = (v: number): number => top + (down ? share(v) : 1 - share(v)) * (H - top - 12);
+  const line = values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("");
+  return html`<svg class="trajectory" viewBox="0 0 ${W} ${H}" role="img" aria-label=${`${title}: ${values.map(label).join(", ")}`}>
+    <text x="0" y="12" class="svg-tick">${title}</text><path d=${line} class="svg-run"></path>
+    ${values.map((v, i) => svg`<circle cx=${x(i)} cy=${y(v)} r="3" class="svg-point"><title>${label(v)}</title></circle>`)}
+    <text x=${left - 8} y=${y(values[0]!) + 4} class="svg-tick" text-anchor="end">${label(values[0]!)}</text></svg>`;
 }
 define("qkv-lens-view", LensView);

@@ -3,11 +3,25 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, signedRamp } from "../draw/colour.js";
 import type { KindView, PairView, RowScores } from "../engine/protocol.js";
 import { groupLabel, tokenLabel, weightText } from "../scene/tokens.js";
+import type { RotaryShown } from "../engine/rotary.js";
 import { chooseCell, headOf, layerOf, strongest } from "../state/actions.js";
 import { define, View } from "./base.js";
 import { waiting } from "./waiting.js";
 
 const figure = (x: number): string => (x === Number.NEGATIVE_INFINITY ? "−∞" : x.toFixed(4).replace("-", "−"));
+
+interface Order {
+  name: string;
+  sort(product: number[], a: number, b: number): number;
+}
+/** The order of dimensions, by the value in the link. */
+const orders: Record<string, Order> = {
+  "": { name: "as stored", sort: (_, a, b) => a - b },
+  "1": { name: "largest parts first", sort: (p, a, b) => Math.abs(p[b]!) - Math.abs(p[a]!) },
+  up: { name: "what speaks for it first", sort: (p, a, b) => p[b]! - p[a]! },
+  down: { name: "what speaks against it first", sort: (p, a, b) => p[a]! - p[b]! },
+  pairs: { name: "by rotary pair", sort: (p, a, b) => (a % (p.length / 2)) - (b % (p.length / 2)) },
+};
 
 class NeuronView extends View {
   override render(): TemplateResult {
@@ -34,18 +48,18 @@ class NeuronView extends View {
       <div class="selects">
         <label>token that looks <select id="neuron-q" @change=${(e: Event) => chooseCell(store, Number((e.target as HTMLSelectElement).value), key)}>${k.rows.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === query}>${i} ${tokenLabel(t)}</option>`)}</select></label>
         <label>token looked at <select id="neuron-k" @change=${(e: Event) => chooseCell(store, query, Number((e.target as HTMLSelectElement).value))}>${k.columns.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === key}>${i} ${tokenLabel(t)}</option>`)}</select></label>
-        <label class="tick"><input type="checkbox" id="neuron-sort" .checked=${c.extra["sort"] === "1"} @change=${(e: Event) => store.change({ extra: { ...c.extra, sort: (e.target as HTMLInputElement).checked ? "1" : "" } })} /> largest parts first</label>
+        <label>dimensions <select id="neuron-sort" @change=${(e: Event) => store.change({ extra: { ...c.extra, sort: (e.target as HTMLSelectElement).value } })}>${Object.entries(orders).map(([id, o]) => html`<option value=${id} ?selected=${id === (c.extra["sort"] ?? "")}>${o.name}</option>`)}</select></label>
       </div>
-      ${this.#dimensions(pair.value, c.extra["sort"] === "1")}
+      ${this.#dimensions(pair.value, (orders[c.extra["sort"] ?? ""] ?? orders[""]!).sort)}
       ${this.#sentence(pair.value, k)}
+      ${this.#rotary({ ...at, key })}
       ${row.state === "ready" ? this.#softmax(row.value, k, key) : waiting(row, "Fetching the row")}`;
   }
 
-  #dimensions(p: PairView, sorted: boolean): TemplateResult {
+  #dimensions(p: PairView, sort: Order["sort"]): TemplateResult {
     const D = p.q.length;
     const product = Array.from(p.q, (x, d) => x * p.k[d]!);
-    const order = [...product.keys()];
-    if (sorted) order.sort((a, b) => Math.abs(product[b]!) - Math.abs(product[a]!) || a - b);
+    const order = [...product.keys()].sort((a, b) => sort(product, a, b) || a - b);
     let total = 0;
     const running = order.map((d) => (total += product[d]!));
     const most = Math.max(1e-9, ...product.map(Math.abs));
@@ -88,6 +102,37 @@ class NeuronView extends View {
       <span>e<sup>score − ${figure(p.lse)}</sup> = <b>${p.masked ? "0" : weightText(p.weight)}</b></span>
     </p>
     <p class="soft small">q and k are as the attention sees them${k.causal ? ", after positions have turned them where the model has rotary positions" : ""}. ${p.q.length} dimensions; blue is negative, orange positive.</p>`;
+  }
+
+  /** Rotary pairs before and after they were turned by position. */
+  #rotary(asked: {
+    run: number;
+    kind: string;
+    layer: number;
+    head: number;
+    query: number;
+    key: number;
+  }): TemplateResult | typeof nothing {
+    const { store } = this;
+    const answer = store.ask(
+      `rotary ${JSON.stringify(asked)}`,
+      () => store.engine.lab("rotary", asked) as Promise<RotaryShown | null>,
+    ).value;
+    if (answer.state !== "ready" || !answer.value) return nothing;
+    const r = answer.value;
+    const shown = [...r.pairs.keys()]
+      .sort((a, b) => Math.abs(r.pairs[b]!.after) - Math.abs(r.pairs[a]!.after))
+      .slice(0, 10);
+    const reach = (p: RotaryShown["pairs"][number]): number => Math.max(1e-9, ...[...p.q, ...p.k].map(Math.abs));
+    const dial = (p: RotaryShown["pairs"][number], from: number): TemplateResult => {
+      const arm = (x: readonly number[], name: string): TemplateResult =>
+        svg`<line x1="0" y1="0" x2=${(17 * x[from]!) / reach(p)} y2=${(-17 * x[from + 1]!) / reach(p)} class=${`svg-arm ${name}`}></line>`;
+      return html`<svg class="dial" width="40" height="40" viewBox="-20 -20 40 40" aria-hidden="true"><circle r="18" class="svg-axis" fill="none"></circle>${arm(p.q, "q")}${arm(p.k, "k")}</svg>`;
+    };
+    return html`<details class="block" open><summary>Rotary positions: the words alone give q·k ${figure(r.before)}, turned by position ${figure(r.after)}</summary>
+      <table class="numbers" data-testid="rotary"><caption>The ${shown.length} pairs that count most of ${r.pairs.length}; blue q, orange k, each as it was and as it stands after turning</caption>
+      <thead><tr><th scope="col">dimensions</th><th scope="col">turn for the distance</th><th scope="col">whole turn in</th><th scope="col">before</th><th scope="col">q·k before</th><th scope="col">after</th><th scope="col">q·k after</th></tr></thead>
+      <tbody>${shown.map((i) => { const p = r.pairs[i]!; return html`<tr><th scope="row">${p.dims.join(", ")}</th><td>${((p.angle * 180) / Math.PI).toFixed(1)}°</td><td>${p.wavelength < 1e6 ? `${p.wavelength.toFixed(1)} tokens` : "never"}</td><td>${dial(p, 0)}</td><td>${figure(p.before)}</td><td>${dial(p, 2)}</td><td>${figure(p.after)}</td></tr>`; })}</tbody></table></details>`; // biome-ignore format: one table
   }
 
   #softmax(r: RowScores, k: KindView, key: number): TemplateResult {

@@ -4,9 +4,12 @@
  */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
+import type { FinderShown } from "../engine/finder.js";
+import type { PositionalShown } from "../engine/positional.js";
 import type { HeadTypesView } from "../engine/protocol.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { askFinder } from "./finder-view.js";
 import { waiting } from "./waiting.js";
 
 class TypesView extends View {
@@ -16,7 +19,8 @@ class TypesView extends View {
     const types = store.types();
     if (!k) return waiting(store.run.value, "Reading the text");
     if (types?.state !== "ready") return waiting(types, "Scoring every head");
-    const view = types.value;
+    const finder = askFinder(store);
+    const view = withMore(types.value, finder?.state === "ready" ? finder.value : undefined, this.#positional());
     const c = store.choice.value;
     const usable = view.types.filter((t) => view.heads.some((h) => Number.isFinite(h.scores[t.id])));
     const pick = (name: string, fallback: string): string =>
@@ -35,9 +39,45 @@ class TypesView extends View {
     const tx = view.types.find((t) => t.id === x)!;
     return html`
       <div class="tools">${choose("typeX", x, "habit")} ${choose("typeY", y, "against")}</div>
-      <p class="lead">${tx.name}: ${tx.says}. <span class="soft">A head that spreads evenly scores ${tx.chance.toFixed(3)} on this text.</span></p>
+      <p class="lead">${tx.name}: ${tx.says}. ${Number.isFinite(tx.chance) ? html`<span class="soft">A head that spreads evenly scores ${tx.chance.toFixed(3)} on this text.</span>` : nothing}</p>
+      ${x.startsWith("induction") || y.startsWith("induction") ? html`<p class="soft small">Three formulas of induction are in use: the mean over repeated tokens, the same counting only weights of 0.3 and more, and the share of the whole map that lies on the pattern. They rank heads differently; choose which.</p>` : nothing}
+      ${this.#positionalPart()}
       <div class="two-up">${this.#grid(view, x, k.layers, k.heads)} ${this.#scatter(view, x, y)}</div>
-      ${this.#table(view, x)}`;
+      ${this.#table(view, x)}
+      <qkv-finder></qkv-finder>`;
+  }
+
+  /** The answer to "by position alone", once it was asked for. */
+  #positional(): PositionalShown | undefined {
+    const name = this.#positionalName();
+    if (this.store.choice.value.extra["positional"] !== "1" || !name) return undefined;
+    const answer = this.#askPositional(name).value;
+    return answer.state === "ready" ? answer.value : undefined;
+  }
+  #positionalName(): string | undefined {
+    const run = this.store.shown.value;
+    return run?.model.runs ? `positional ${run.id} ${this.store.kind.value!.kind}` : undefined;
+  }
+  #askPositional(name: string) {
+    const { store } = this;
+    const [run, kind] = [store.shown.value!.id, store.kind.value!.kind];
+    return store.ask(
+      name,
+      (onProgress) => store.engine.lab("positional", { run, kind }, { onProgress }) as Promise<PositionalShown>,
+    );
+  }
+
+  #positionalPart(): TemplateResult | typeof nothing {
+    const { store } = this;
+    const name = this.#positionalName();
+    if (!name) return nothing;
+    const c = store.choice.value;
+    if (c.extra["positional"] !== "1")
+      return html`<p><button id="positional" @click=${() => store.change({ extra: { ...c.extra, positional: "1" } }, "push")}>Which heads go by position alone?</button> <span class="soft small">reads the text's words in four other orders and compares the maps</span></p>`;
+    const answer = this.#askPositional(name).value;
+    if (answer.state === "ready")
+      return html`<p class="soft small" data-testid="positional">“By position” compares ${answer.value.texts} orders of the words over ${answer.value.tokens} tokens.</p>`;
+    return waiting(answer, "Reading other orders of the words");
   }
 
   #grid(view: HeadTypesView, x: string, layers: number[], heads: number): TemplateResult {
@@ -81,7 +121,30 @@ class TypesView extends View {
     return html`<div class="frame" tabindex="0" role="region" aria-label="Scores of the ten heads that do it most"><table class="numbers"><caption>The ten heads that do it most, with all their scores</caption>
       <thead><tr><th scope="col">rank</th><th scope="col">head</th>${shown.map((t) => html`<th scope="col" class=${t.id === x ? "lead-col" : ""}>${t.name}</th>`)}</tr></thead>
       <tbody>${top.map((h, n) => html`<tr><td>${n + 1}</td><th scope="row"><button class="quiet" @click=${() => chooseHead(this.store, h.layer, h.head)}>${h.layer}.${h.head}</button></th>${shown.map((t) => html`<td class=${t.id === x ? "lead-col" : ""}>${Number.isFinite(h.scores[t.id]) ? h.scores[t.id]!.toFixed(2) : "–"}</td>`)}</tr>`)}</tbody>
-      <tfoot><tr><td></td><th scope="row">chance</th>${shown.map((t) => html`<td>${t.chance.toFixed(2)}</td>`)}</tr></tfoot></table></div>`;
+      <tfoot><tr><td></td><th scope="row">chance</th>${shown.map((t) => html`<td>${Number.isFinite(t.chance) ? t.chance.toFixed(2) : "–"}</td>`)}</tr></tfoot></table></div>`;
   }
+}
+/** Head types with the finder's own numbers and the positional score beside them. */
+function withMore(
+  view: HeadTypesView,
+  finder: FinderShown | undefined,
+  positional: PositionalShown | undefined,
+): HeadTypesView {
+  if (!finder && !positional) return view;
+  const at = new Map(finder?.heads.map(([l, h], i) => [`${l}.${h}`, i]));
+  const moved = new Map(positional?.heads.map((p) => [`${p.layer}.${p.head}`, p.score]));
+  const chance = Number.NaN;
+  return {
+    types: [
+      ...view.types,
+      ...(finder?.metrics ?? []).map(({ id, name, says }) => ({ id, name, says, chance })),
+      ...(positional ? [{ id: "position", name: "By position", says: "likeness of its maps when the words stand in other orders; even heads score 1 too", chance: 1 }] : []),
+    ],
+    heads: view.heads.map((h) => {
+      const i = at.get(`${h.layer}.${h.head}`);
+      const more = i === undefined ? [] : finder!.metrics.map((m) => [m.id, m.values[i]!]);
+      return { ...h, scores: { ...h.scores, ...Object.fromEntries(more), ...(positional && { position: moved.get(`${h.layer}.${h.head}`)! }) } };
+    }),
+  }; // biome-ignore format: one view
 }
 define("qkv-types-view", TypesView);

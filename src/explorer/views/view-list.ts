@@ -24,4 +24,5 @@ export const viewList: readonly StageView[] = [
   { id: "compare", title: "Compare", says: "two heads, texts or models and their difference", element: late(() => import("./compare-view.js"), html`<qkv-compare-view></qkv-compare-view>`) },
   { id: "lens", title: "Logit lens", says: "what the model would say after each layer", element: late(() => import("./lens-view.js"), html`<qkv-lens-view></qkv-lens-view>`) },
   { id: "flow", title: "Rollout", says: "all layers as one map; rollout and flow", element: late(() => import("./flow-view.js"), html`<qkv-flow-view></qkv-flow-view>`) },
+  { id: "circuits", title: "Circuits", says: "what a head's weights look for and say, word by word", element: late(() => import("./circuits-view.js"), html`<qkv-circuits-view></qkv-circuits-view>`) },
 ]; // biome-ignore format: a table
