@@ -110,6 +110,27 @@ function extended(before: QkRecord, step: QkRecord): QkRecord {
     },
     join(before.lse, step.lse, 1),
     step.values,
+    joinedMaps(before, step),
+  );
+}
+
+/** Rows of maps given by hand, step after step; an earlier row has 0 where later keys stand. */
+function joinedMaps(before: QkRecord, step: QkRecord): Map<number, Tensor> {
+  const queries = before.queries + step.queries;
+  return new Map(
+    Array.from(step.given, ([head, map]) => {
+      const out = new Float32Array(step.batch * queries * step.keys);
+      const earlier = before.given.get(head) ?? before.weights({ head });
+      for (let b = 0; b < step.batch; b++) {
+        for (let i = 0; i < queries; i++) {
+          const [from, row] =
+            i < before.queries ? [earlier, b * before.queries + i] : [map, b * step.queries + i - before.queries];
+          const keys = from === map ? step.keys : before.keys;
+          out.set(from.data.subarray(row * keys, (row + 1) * keys), (b * queries + i) * step.keys);
+        }
+      }
+      return [head, tensor(out, [step.batch, queries, step.keys])];
+    }),
   );
 }
 
