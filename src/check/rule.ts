@@ -37,8 +37,13 @@ export interface Rule {
   right: string;
   /** Rules whose findings follow from this one: they are folded under it. */
   explains?: readonly string[];
-  /** Planted mistakes it must name, as titled in test/check/planted. */
+  /**
+   * Planted mistakes it must name, as titled in test/check: of functions, and after "module: " and "model: " of those. A
+   * test holds the list equal to what is planted.
+   */
   mustCatch: readonly string[];
+  /** Right implementations that come near the mistake: it must have tested them and found nothing. */
+  mustPass: readonly string[];
   /** A map of five queries and keys as it should be and as the mistake makes it, for the page of the rule. */
   picture?: { expected: string; found: string };
   base?: readonly BaseMistake[];

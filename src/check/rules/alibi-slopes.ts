@@ -34,6 +34,7 @@ export const alibiSlopes = rule({
   wrong: "slope = 2 ** (-8 * h / heads); // h from 0",
   right: "slope = 2 ** (-8 * (h + 1) / heads);",
   mustCatch: ["exponent from 0", "one slope", "half the exponent", "added"],
+  mustPass: ["with ALiBi"],
   probe: async (lab) => {
     if (lab.rank !== 4) return notTested("the function has no axis of heads");
     let seen = false;

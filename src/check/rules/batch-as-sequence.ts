@@ -16,6 +16,7 @@ export const batchAsSequence = rule({
   wrong: "attention over axis 0 of [B, L, D]",
   right: "attention over axis 1 of [B, L, D]",
   mustCatch: ["along the batch", "batch in one sequence", "everything in one sequence", "model: items see each other"],
+  mustPass: ["flattened batch, bare numbers", "merged output [B, L, H·D]", "model: mean of real tokens"],
   explains: [
     "batch-dependence",
     "mask-head-order",

@@ -23,6 +23,7 @@ export const batchDependence = rule({
   wrong: "const step = Math.ceil(L / (4 * batch)); // partial sums change with the batch",
   right: "const step = 16;",
   mustCatch: ["backwards in a batch", "rounded in a batch", "another path in a batch", "model: last bits"],
+  mustPass: ["float32 loops", "flattened batch, bare numbers", "model: encoder"],
   probe: async (lab) => {
     if (lab.rank === 2) return notTested("the function has no batch");
     const known = await base(lab);

@@ -22,6 +22,12 @@ export const cacheHistoryMasked = rule({
     "model: tril(0)",
     "model: but for one token",
   ],
+  mustPass: [
+    "loops, float64",
+    "online softmax in tiles, async",
+    "model: decoder, rotary, with a cache",
+    "model: learned positions with a cache",
+  ],
   explains: ["causal-alignment", "rope-offset-in-cache", "t5-bias-in-cross-attention"],
   picture: { expected: "■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■", found: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·" },
   probe: async (lab) => {

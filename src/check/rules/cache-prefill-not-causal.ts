@@ -23,6 +23,12 @@ export const cachePrefillNotCausal = rule({
     "model: no mask with a cache",
     "model: rope",
   ],
+  mustPass: [
+    "loops, float64",
+    "transposed keys, chunks of queries",
+    "model: decoder, rotary, with a cache",
+    "model: encoder–decoder, T5 bias, with a cache",
+  ],
   explains: ["causal-alignment", "rope-offset-in-cache", "t5-bias-in-cross-attention"],
   picture: { expected: "■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■", found: "■ ■ ■ ■ ■\n■ ■ ■ ■ ■\n■ ■ ■ ■ ■" },
   probe: async (lab) => {

@@ -16,6 +16,7 @@ export const causalAlignment = rule({
   wrong: "if (j > i) score = -Infinity; // Lk = 7, Lq = 3: the newest keys are hidden",
   right: "if (j > i + Lk - Lq) score = -Infinity;",
   mustCatch: ["two corners", "offset of the wrong sign", "one off when Lk > Lq"],
+  mustPass: ["loops, float64", "transposed keys, chunks of queries"],
   picture: { expected: "■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■", found: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·" },
   probe: async (lab) => {
     const f = await frontiers(lab);

@@ -80,6 +80,12 @@ export const causalDroppedOnAPath = rule({
     "not in eval",
     "model: with padding",
   ],
+  mustPass: [
+    "rows of padding are zeros",
+    "a window written into the mask",
+    "{ output, weights }",
+    "model: decoder, learned positions",
+  ],
   explains: ["future-leak", "dead-row-NaN", "dead-row-uniform", "NaN-through-mask"],
   picture: { expected: "■ · ·\n■ ■ ·\n■ ■ ■", found: "■ ■ ■\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {

@@ -24,6 +24,11 @@ export const causalOffByOne = rule({
     "model: sees the next token",
     "model: one layer",
   ],
+  mustPass: [
+    "transposed keys, chunks of queries",
+    "online softmax in tiles, async",
+    "model: decoder, learned positions",
+  ],
   explains: [
     "future-leak",
     "dead-row-NaN",

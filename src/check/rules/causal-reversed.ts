@@ -25,6 +25,7 @@ export const causalReversed = rule({
     "model: sees only the future",
     "model: strictly",
   ],
+  mustPass: ["transposed keys, chunks of queries", "only as many queries as keys", "model: decoder, ALiBi"],
   explains: [
     "future-leak",
     "causal-off-by-one",

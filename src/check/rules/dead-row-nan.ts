@@ -22,6 +22,11 @@ export const deadRowNaN = rule({
     "model: 0/0 in the padding",
     "model: an encoder's empty item",
   ],
+  mustPass: [
+    "online softmax in tiles, async",
+    "base 2, log₂e folded into the scale",
+    "model: encoder, empty rows uniform",
+  ],
   explains: ["NaN-through-mask"],
   picture: { expected: "■ · ·\n· · ·\n■ ■ ■", found: "■ · ·\n! ! !\n■ ■ ■" },
   probe: async (lab) => {

@@ -21,6 +21,7 @@ export const deadRowUniform = rule({
     "adds the lowest float32",
     "mean of everything",
   ],
+  mustPass: ["from the last key to the first, async", "softmax in log space, Float64Array"],
   explains: ["NaN-through-mask"],
   picture: { expected: "■ · ·\n· · ·\n■ ■ ■", found: "■ · ·\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {

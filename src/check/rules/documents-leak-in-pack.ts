@@ -26,6 +26,7 @@ export const documentsLeakInPack = rule({
     "model: no mask",
     "model: positions count on",
   ],
+  mustPass: ["with documents", "model: packed"],
   picture: {
     expected: "■ · · · ·\n■ ■ · · ·\n· · ■ · ·\n· · ■ ■ ·\n· · ■ ■ ■",
     found: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·\n■ ■ ■ ■ ·\n■ ■ ■ ■ ■",

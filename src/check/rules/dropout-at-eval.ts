@@ -23,6 +23,7 @@ export const dropoutAtEval = rule({
     "model: Math.random",
     "model: own generator",
   ],
+  mustPass: ["bfloat16 at every step", "from the last key to the first, async", "model: encoder, hidden states, async"],
   explains: ["*"],
   probe: async (lab) => {
     const r = await repeats(lab);

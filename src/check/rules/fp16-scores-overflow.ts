@@ -17,6 +17,7 @@ export const fp16ScoresOverflow = rule({
   wrong: "s = half(dot(q, k)) * scale;",
   right: "s = dot(q.map((x) => half(x * scale)), k); // or accumulate in float32",
   mustCatch: ["float16 loops, scaled last", "sums in float16", "scores rounded to float16 before scaling"],
+  mustPass: ["float16, scale folded into q"],
   explains: ["softmax-unstable"],
   picture: { expected: "■ ■ ■\n■ ■ ■\n■ ■ ■", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {

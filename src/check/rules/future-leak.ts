@@ -21,6 +21,13 @@ export const futureLeak = rule({
     "no causal, flattened batch",
     "model: a causal model without a mask",
     "model: hidden states",
+    "model: the decoder beside an encoder",
+  ],
+  mustPass: [
+    "whole maps",
+    "from the last key to the first, async",
+    "model: decoder, rotary counted from the row",
+    "model: encoder–decoder, T5 bias, with a cache",
   ],
   explains: [
     "causal-alignment",

@@ -17,6 +17,7 @@ export const gqaRepeatOnSequenceAxis = rule({
     "each key several times, whole maps",
     "each key several times, flattened batch",
   ],
+  mustPass: ["key heads repeated", "whole maps"],
   picture: { expected: "■ ■ ■ ■\n■ ■ ■ ■\n■ ■ ■ ■\n■ ■ ■ ■", found: "■ ■ · ·\n■ ■ · ·\n■ ■ · ·\n■ ■ · ·" },
   probe: async (lab) => {
     const g = await groups(lab);

@@ -20,6 +20,7 @@ export const gqaTileForRepeat = rule({
     "h mod Hk, online softmax",
     "always key head 0",
   ],
+  mustPass: ["key heads repeated", "loops, float64"],
   probe: async (lab) => {
     const g = await groups(lab);
     if (g.status === "not tested") return notTested(g.reason);

@@ -15,6 +15,7 @@ export const hangs = rule({
   wrong: "for (let j = 0; j !== window; j += step) { … }",
   right: "for (let j = 0; j < Lk; j++) { … }",
   mustCatch: ["never resolves", "never resolves with causal", "never resolves with padding"],
+  mustPass: ["online softmax in tiles, async", "refuses options it does not know"],
   explains: ["throws", "wrong-output"],
   probe: async (lab) => {
     await base(lab);

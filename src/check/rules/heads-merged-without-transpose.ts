@@ -20,9 +20,15 @@ export const headsMergedWithoutTranspose = rule({
     "writes [B, L, H, D]",
     "says [B, L, H·D]",
     "bare numbers, flattened",
+    "module: merged by reshape",
     "model: reshaped",
     "model: three heads",
-    "module: merged by reshape",
+  ],
+  mustPass: [
+    "merged output [B, L, H·D]",
+    "flattened batch, bare numbers",
+    "module: [in, out], torch's names",
+    "model: encoder",
   ],
   explains: [
     "batch-dependence",

@@ -12,6 +12,11 @@ export const leftPadPositions = rule({
   wrong: "positions = [0, 1, 2, 3, …];",
   right: "positions = cumsum(attentionMask).map((n) => Math.max(n - 1, 0));",
   mustCatch: ["model: learned from 0", "model: decoder from 0, hidden states", "model: sinusoid-like, three layers"],
+  mustPass: [
+    "model: decoder, learned positions",
+    "model: decoder, rotary counted from the row",
+    "model: decoder, T5 bias, with a cache",
+  ],
   explains: ["pad-in-pooling", "mask-head-order"],
   probeModel: (lab) => paddingOutcome(lab, "left-pad-positions"),
 });

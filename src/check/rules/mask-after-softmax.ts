@@ -24,6 +24,7 @@ export const maskAfterSoftmax = rule({
     "renormalised, flattened",
     "only keyPadding",
   ],
+  mustPass: ["flattened batch, bare numbers", "softmax in log space, Float64Array"],
   explains: ["future-leak", "padding-leak", "NaN-through-mask", "dead-row-NaN", "dead-row-uniform"],
   mechanisms: [
     {

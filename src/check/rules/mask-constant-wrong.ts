@@ -24,8 +24,10 @@ export const maskConstantWrong = rule({
     "adds 1e-9",
     "adds −1 (the mask as it is)",
     "fills +1e9",
+    "adds −1e4 before the scale",
     "fills −10 in float32",
   ],
+  mustPass: ["whole maps", "bfloat16 at every step", "nested arrays in and out"],
   explains: [
     "causal-dropped-on-a-path",
     "cache-prefill-not-causal",

@@ -41,6 +41,7 @@ export const maskHeadOrder = rule({
     "model: tiled",
     "model: item 0 for all",
   ],
+  mustPass: ["flattened batch, bare numbers", "key heads repeated", "model: encoder"],
   explains: ["padding-leak", "dead-row-NaN", "NaN-through-mask", "pad-in-pooling", "left-pad-positions"],
   pairs: [
     {

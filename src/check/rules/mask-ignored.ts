@@ -14,6 +14,7 @@ export const maskIgnored = rule({
   wrong: "function attention(q, k, v) { … }",
   right: "function attention(q, k, v, { mask }) { … if (!mask[i][j]) score = -Infinity; … }",
   mustCatch: ["no mask, loops", "no mask, whole maps", "no mask, flattened batch"],
+  mustPass: ["whole maps", "refuses options it does not know"],
   explains: ["NaN-through-mask"],
   pairs: [
     {

@@ -27,6 +27,7 @@ export const maskInverted = rule({
     "model: encoder hides real tokens",
     "model: decoder hides real tokens",
   ],
+  mustPass: ["whole maps", "rows of padding are zeros", "model: encoder", "model: decoder, rotary, with a cache"],
   explains: [
     "pad-attends-pad",
     "padding-leak",

@@ -23,6 +23,7 @@ export const maskMultipliedBeforeSoftmax = rule({
     "only masks multiply",
     "only causal multiplies",
   ],
+  mustPass: ["whole maps", "transposed keys, chunks of queries"],
   explains: ["future-leak", "padding-leak", "NaN-through-mask", "dead-row-uniform"],
   mechanisms: [
     {

@@ -17,6 +17,7 @@ export const maskOverflowFp16 = rule({
   wrong: "bias = (1 - mask) * half(-1e9); // 0 · −∞ = NaN",
   right: "score = mask ? score : -Infinity;",
   mustCatch: ["0 · −∞", "lowest float32 in float16", "two masks added up"],
+  mustPass: ["float16, scale folded into q"],
   explains: ["dead-row-NaN", "wrong-output", "NaN-through-mask", "mask-constant-wrong", "causal-dropped-on-a-path"],
   picture: { expected: "■ ■ ·\n■ ■ ·\n■ ■ ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {

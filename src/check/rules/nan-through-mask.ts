@@ -22,6 +22,7 @@ export const nanThroughMask = rule({
     "multiplies every value, flattened batch",
     "float32, dense",
   ],
+  mustPass: ["transposed keys, chunks of queries", "nested arrays in and out"],
   picture: { expected: "■ ■ ·\n■ ■ ·\n■ ■ ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {
     const known = await base(lab);

@@ -14,6 +14,7 @@ export const operandsExchanged = rule({
   wrong: "out = matmul(softmax(matmul(k, transpose(q))), v);",
   right: "out = matmul(softmax(matmul(q, transpose(k))), v);",
   mustCatch: ["k·q", "mixes keys", "mixes queries"],
+  mustPass: ["transposed keys, chunks of queries", "key heads repeated"],
   base: [
     { rule: id, says: "scores k·qᵀ: the map is transposed before the softmax", operands: "k·q, v" },
     { rule: id, says: "mixes queries instead of values", operands: "q·k, q" },

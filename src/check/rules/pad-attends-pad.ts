@@ -24,6 +24,7 @@ export const padAttendsPad = rule({
     "model: bits compared",
     "model: in a decoder",
   ],
+  mustPass: ["rows of padding are zeros", "float32 loops", "model: encoder, empty rows uniform"],
   explains: ["NaN-through-mask"],
   pairs: [
     {

@@ -13,5 +13,6 @@ export const padInPooling = rule({
   wrong: "pooled = mean(hidden, 1);",
   right: "pooled = sum(hidden * mask, 1) / sum(mask, 1);",
   mustCatch: ["model: mean of everything", "model: index 0", "model: last index", "model: sum over the length"],
+  mustPass: ["model: mean of real tokens", "model: first real token", "model: last real token"],
   probeModel: (lab) => paddingOutcome(lab, "pad-in-pooling"),
 });

@@ -23,6 +23,13 @@ export const paddingLeak = rule({
     "model: encoder without a mask",
     "model: decoder without a mask",
     "model: multiplied",
+    "model: no mask in the cross-attention",
+  ],
+  mustPass: [
+    "flattened batch, bare numbers",
+    "rows of padding are zeros",
+    "model: mean of real tokens",
+    "model: encoder–decoder, learned positions, async",
   ],
   explains: ["NaN-through-mask", "left-pad-positions", "pad-in-pooling"],
   pairs: [

@@ -17,5 +17,6 @@ export const projectAfterSplit = rule({
     "module: projects slices, [in, out]",
     "module: projects slices, torch's names",
   ],
+  mustPass: ["module: [out, in]", "module: [in, out], torch's names"],
   probeModule: (lab) => moduleOutcome(lab, "project-after-split"),
 });

@@ -13,6 +13,11 @@ export const ropeLayout = rule({
   wrong: "turn(x, 2 * i, 2 * i + 1); // weights trained with halves",
   right: "turn(x, i, i + D / 2);",
   mustCatch: ["halves for interleaved", "interleaved for halves", "exchanged", "model: q and k apart"],
+  mustPass: [
+    "with rotary positions",
+    "model: decoder, rotary, with a cache",
+    "model: decoder, rotary counted from the row",
+  ],
   probe: (lab) => ropePartners(lab),
   probeModel: (lab) => paddingOutcome(lab, "rope-layout"),
 });

@@ -12,6 +12,7 @@ export const ropeOffsetInCache = rule({
   wrong: "const positions = range(0, ids.length);",
   right: "const positions = range(past.length, past.length + ids.length);",
   mustCatch: ["model: learned restart", "model: rotary restart", "model: one off"],
+  mustPass: ["model: decoder, rotary, with a cache", "model: learned positions with a cache"],
   probeModel: async (lab) => {
     const facts = await cacheFacts(lab);
     if ("reason" in facts) return notTested(facts.reason);

@@ -25,9 +25,11 @@ export const scaleByHeads = rule({
     "√H, online softmax",
     "times √D",
     "scales twice",
+    "the whole part of √D, nested arrays",
     "given scale and default",
     "1/8 for every head size",
   ],
+  mustPass: ["base 2, log₂e folded into the scale", "float16, scale folded into q"],
   base: [
     { rule: id, says: "divides q·k by √H, the root of the number of heads", scale: (s) => 1 / Math.sqrt(s.H) },
     { rule: id, says: "multiplies q·k by √D instead of dividing by it", scale: (s) => Math.sqrt(s.D) },

@@ -21,6 +21,7 @@ export const scaleDModel = rule({
     "√(H·D), online softmax",
     "module: √dModel",
   ],
+  mustPass: ["float16, scale folded into q", "key heads repeated"],
   base: [
     { rule: "scale-d_model", says: "divides q·k by √(H·D) instead of √D", scale: (s) => 1 / Math.sqrt(s.H * s.D) },
   ],

@@ -13,5 +13,6 @@ export const scaleIgnored = rule({
   wrong: "function attention(q, k, v, { causal }) { const scale = 1 / Math.sqrt(D); … }",
   right: "function attention(q, k, v, { causal, scale = 1 / Math.sqrt(D) }) { … }",
   mustCatch: ["1/√D always, loops", "1/√D always, whole maps", "1/√D always, flattened batch"],
+  mustPass: ["base 2, log₂e folded into the scale", "float16, scale folded into q"],
   probe: async (lab) => (await givenScale(lab, "scale-ignored")) ?? "clear",
 });

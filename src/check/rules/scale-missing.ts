@@ -22,6 +22,7 @@ export const scaleMissing = rule({
     "nested arrays",
     "module: no scale",
   ],
+  mustPass: ["base 2, log₂e folded into the scale", "transposed keys, chunks of queries"],
   base: [
     { rule: "scale-missing", says: "multiplies q·k by 1 instead of 1/√D", scale: () => 1 },
     {

@@ -19,6 +19,7 @@ export const softcapAfterMask = rule({
   wrong: "s = mask ? s : -Infinity; s = c * Math.tanh(s / c);",
   right: "s = c * Math.tanh(s / c); s = mask ? s : -Infinity;",
   mustCatch: ["after the mask", "no division", "clipped", "dropped when causal"],
+  mustPass: ["with softcap"],
   picture: { expected: "■ · ·\n■ ■ ·\n■ ■ ■", found: "■ ■ ■\n■ ■ ■\n■ ■ ■" },
   probe: async (lab) => {
     const known = await base(lab);

@@ -15,6 +15,7 @@ export const softmaxAxis = rule({
   wrong: "weights = softmax(scores, { axis: 2 }); // [B, H, Lq, Lk]: over the queries",
   right: "weights = softmax(scores, { axis: -1 }); // over the keys",
   mustCatch: ["queries", "heads", "batch", "whole map"],
+  mustPass: ["from the last key to the first, async", "nested arrays in and out"],
   explains: ["future-leak", "batch-dependence"],
   base: [
     { rule: id, says: "takes the softmax over the queries: columns sum to one, rows do not", softmax: "queries" },

@@ -13,7 +13,14 @@ export const softmaxMissing = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1",
   wrong: "out = matmul(scores, v);",
   right: "out = matmul(softmax(scores, -1), v);",
-  mustCatch: ["scores times the mask as weights", "scores as weights"],
+  mustCatch: [
+    "scores times the mask as weights",
+    "scores as weights",
+    "shares of the sum",
+    "e^score without its sum, loops",
+    "sigmoid of each score, async",
+  ],
+  mustPass: ["softmax in log space, Float64Array", "base 2, log₂e folded into the scale", "bfloat16 at every step"],
   explains: ["dead-row-NaN"],
   base: [
     { rule: id, says: "uses the scores as weights, without a softmax", softmax: "nothing" },

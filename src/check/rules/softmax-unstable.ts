@@ -21,6 +21,11 @@ export const softmaxUnstable = rule({
     "one shift for all",
     "exponent cut at 50",
   ],
+  mustPass: [
+    "online softmax in tiles, async",
+    "from the last key to the first, async",
+    "base 2, log₂e folded into the scale",
+  ],
   explains: ["mask-constant-wrong", "mask-after-softmax", "fp16-scores-overflow", "dead-row-NaN", "batch-dependence"],
   picture: { expected: "■ · ·\n■ · ·\n■ · ·", found: "! ! !\n! ! !\n! ! !" },
   probe: async (lab) => {

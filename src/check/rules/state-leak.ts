@@ -17,6 +17,7 @@ export const stateLeak = rule({
   wrong: "for (let n = 0; n < q.data.length; n++) q.data[n] *= scale;",
   right: "const scaled = q.data.map((x) => x * scale);",
   mustCatch: ["scales q in place", "remembers keys", "one buffer", "writes the mask", "model: remembers"],
+  mustPass: ["softmax in log space, Float64Array", "whole maps", "model: learned positions with a cache"],
   explains: ["*"],
   probe: async (lab) => {
     const r = await repeats(lab);

@@ -13,7 +13,18 @@ export const t5BiasInCrossAttention = rule({
   reference: "Raffel et al. 2020 (arXiv:1910.10683) §2.1; seen in transformers#8518, TensorRT-LLM#13870",
   wrong: "scores = q·kᵀ + bias(Lq, Lk); // in every attention",
   right: "scores = isCross ? q·kᵀ : q·kᵀ + bias(past + Lq, Lk).slice(past);",
-  mustCatch: ["model: wrong rows in a step"],
+  mustCatch: [
+    "model: wrong rows in a step",
+    "model: one bias for every attention",
+    "model: a slope by distance, async",
+    "model: one head only, learned positions",
+    "model: row 0 in a decoder's step",
+  ],
+  mustPass: [
+    "model: encoder–decoder, T5 bias, with a cache",
+    "model: encoder–decoder, learned positions, async",
+    "model: decoder, T5 bias, with a cache",
+  ],
   probeModel: async (lab) => {
     const cross = await crossFacts(lab);
     const facts = await cacheFacts(lab);

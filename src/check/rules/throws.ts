@@ -15,6 +15,7 @@ export const throws = rule({
   wrong: "const [L, D] = q.shape; // of [B, H, L, D]",
   right: "const [B, H, L, D] = q.shape;",
   mustCatch: ["always", "with a mask", "gives nothing", "wrong size"],
+  mustPass: ["only as many queries as keys", "one key head for each query head", "nested arrays of float32"],
   explains: ["mask-ignored"],
   probe: async (lab) => {
     const known = await base(lab);

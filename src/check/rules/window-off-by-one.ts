@@ -17,6 +17,7 @@ export const windowOffByOne = rule({
   wrong: "const visible = j > i - left && j < i + right + 1;",
   right: "const visible = j >= i - left && j <= i + right;",
   mustCatch: ["left end out", "right end out", "one too many on the left"],
+  mustPass: ["with a window", "a window written into the mask"],
   picture: {
     expected: "■ · · · ·\n■ ■ · · ·\n■ ■ ■ · ·\n· ■ ■ ■ ·\n· · ■ ■ ■",
     found: "■ · · · ·\n■ ■ · · ·\n· ■ ■ · ·\n· · ■ ■ ·\n· · · ■ ■",

@@ -19,7 +19,14 @@ export const wrongOutput = rule({
   reference: "Vaswani et al. 2017 (arXiv:1706.03762) eq. 1",
   wrong: "",
   right: "",
-  mustCatch: ["a term too much", "breaks beyond 64 keys"],
+  mustCatch: [
+    "a term too much",
+    "breaks beyond 64 keys",
+    "one too many in the denominator",
+    "one dimension of the keys counts more, async",
+    "keys reshaped for a transpose, flattened",
+  ],
+  mustPass: ["bfloat16 at every step", "nested arrays of float32"],
   probe: async (lab) => {
     const known = await base(lab);
     if (known.status === "fails") return notTested("the function gave no output to look at");
