@@ -55,6 +55,8 @@ export interface Found {
   /** Where queries and keys come from: the operands of the first product. */
   q: string;
   k: string;
+  /** True: it appends keys to a cache of its own or sees no later ones, so queries and keys are one sequence. */
+  self?: boolean | undefined;
   /** The tensor after the product with the values: what later layers depend on. */
   result: string;
   heads: number | undefined;

@@ -20,6 +20,8 @@ interface Fused {
   heads: string;
   /** Inputs added to the scores or deciding who may attend: −∞ or false throughout a row means that it sees no key. */
   masks?: readonly number[];
+  /** The input with the keys of earlier steps. */
+  past?: number;
 }
 
 const asked =
@@ -35,11 +37,11 @@ const asked =
 const hidden = ({ op }: Node): Tap => ({ form: "hidden", why: `${op} keeps its map to itself` });
 
 const operators: Record<string, Record<string, Fused>> = {
-  "": { Attention: { tap: asked(3, "qk_matmul_output_mode", 3, false), heads: "q_num_heads", masks: [3] } },
+  "": { Attention: { tap: asked(3, "qk_matmul_output_mode", 3, false), heads: "q_num_heads", masks: [3], past: 4 } },
   "com.microsoft": {
-    MultiHeadAttention: { tap: () => ({ form: "output", index: 3, scores: true }), heads: "num_heads" },
-    GroupQueryAttention: { tap: asked(3, "qk_output", 2, false), heads: "num_heads" },
-    DecoderMaskedMultiHeadAttention: { tap: asked(3, "output_qk", 1, true), heads: "num_heads" },
+    MultiHeadAttention: { tap: () => ({ form: "output", index: 3, scores: true }), heads: "num_heads", past: 6 },
+    GroupQueryAttention: { tap: asked(3, "qk_output", 2, false), heads: "num_heads", past: 3 },
+    DecoderMaskedMultiHeadAttention: { tap: asked(3, "output_qk", 1, true), heads: "num_heads", past: 5 },
     Attention: { tap: () => ({ form: "beside" }), heads: "num_heads" },
     QAttention: { tap: () => ({ form: "beside" }), heads: "num_heads" },
     DecoderMaskedSelfAttention: { tap: () => ({ form: "beside" }), heads: "num_heads" },
@@ -71,6 +73,9 @@ export function findFused(scope: Scope): Found[] {
       masks: (fused.masks ?? []).map((i) => node.inputs[i]).filter((name): name is string => Boolean(name)),
       q,
       k: separate ?? q,
+      self:
+        Boolean(node.inputs[fused.past ?? -1]) ||
+        ["unidirectional", "is_causal"].some((name) => intOf(node, name, 0) === 1),
       result: node.outputs[0]!,
       heads: node.attributes.get(fused.heads)?.i ?? rank4,
       witnesses: [node],

@@ -39,7 +39,7 @@ const isContent = (input: string): boolean => !/position|mask|cache_pos|use_cach
 export function placed(root: Scope, all: readonly Found[]): Placed[] {
   const dependencies = new Dependencies(root, isContent, all);
   const names = all.map(namedSite);
-  const flow = all.map((f) => crosses(dependencies, f));
+  const flow = all.map((f) => !f.self && crosses(dependencies, f));
   const cross = all.map((_, i) => names[i]?.cross || (!names[i]?.self && flow[i]!));
   const kinds = kindsOf(dependencies, all, names, cross);
   const out = all.map(
