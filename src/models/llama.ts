@@ -1,11 +1,12 @@
 /**
- * @file Llama and its kin: Mistral, Qwen2, Qwen3, SmolLM2.
+ * @file Llama and its kin: Mistral, Qwen2, Qwen3, SmolLM2, Starcoder2.
  *
  *     ids ─▶ embed ─▶ ┌ x + attention(norm(x)) ┐ ┌ x + down(silu(gate(norm(x))) ⊙ up(norm(x))) ┐ × L ─▶ norm ─▶ lm_head
  *                     └ q, k turned by position┘ └                                              ┘
  *
  * Grouped heads: H query heads share Hk key heads. Touvron et al. 2023 (arXiv:2302.13971), Ainslie et al. 2023
- * (arXiv:2305.13245), Jiang et al. 2023 (arXiv:2310.06825: a window), Qwen3 (arXiv:2505.09388: norms on q and k).
+ * (arXiv:2305.13245), Jiang et al. 2023 (arXiv:2310.06825: a window), Qwen3 (arXiv:2505.09388: norms on q and k),
+ * Lozhkov et al. 2024 (arXiv:2402.19173, Starcoder2: LayerNorm, and down(gelu(up(norm(x)))) without a gate).
  */
 import { viewHeads } from "../attention/index.js";
 import { ops } from "../kernels/current.js";
@@ -14,7 +15,7 @@ import { FeedForward } from "../nn/feed-forward.js";
 import { normal } from "../nn/initialise.js";
 import { Linear } from "../nn/linear.js";
 import { Module, ModuleList, type Part } from "../nn/module.js";
-import { RMSNorm } from "../nn/norms.js";
+import { LayerNorm, RMSNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
 import { lmLogits } from "./head.js";
@@ -33,6 +34,8 @@ interface Shape {
   epsilon: number;
   bias: { qkv: boolean; output: boolean };
   headNorms: boolean;
+  /** Starcoder2: LayerNorm for RMSNorm, a feed-forward without a gate. */
+  plain: boolean;
   window: (layer: number) => number | undefined;
 }
 
@@ -40,7 +43,7 @@ export class Llama extends Model {
   readonly family = "decoder";
   readonly #embed: Embedding;
   readonly #layers: ModuleList<Layer>;
-  readonly #norm: RMSNorm;
+  readonly #norm: Norm;
   readonly #head: Linear | undefined;
   readonly #rope: RopeSettings;
 
@@ -52,8 +55,8 @@ export class Llama extends Model {
     const layers = Array.from({ length: config.size("num_hidden_layers") }, (_, i) => new Layer(config, shape, i));
     this.#embed = new Embedding({ count: vocabulary, width: d, initialiser: normal(1 / Math.sqrt(d)) });
     this.#layers = new ModuleList(layers);
-    this.#norm = new RMSNorm({ width: d, epsilon: shape.epsilon });
-    const tied = config.flag("tie_word_embeddings", false) || (parts.has && !parts.has("lm_head.weight"));
+    this.#norm = normOf(shape);
+    const tied = config.flag("tie_word_embeddings", shape.plain) || (parts.has && !parts.has("lm_head.weight"));
     this.#head = tied ? undefined : new Linear({ inputs: d, outputs: vocabulary, bias: false });
     this.#rope = ropeSettings(config, shape.headDim, parts.ropeDivisors);
   }
@@ -88,23 +91,22 @@ export class Llama extends Model {
 class Layer extends Module {
   readonly #attention: Attention;
   readonly #mlp: FeedForward;
-  readonly #before: RMSNorm;
-  readonly #after: RMSNorm;
+  readonly #before: Norm;
+  readonly #after: Norm;
 
   constructor(config: Config, shape: Shape, index: number) {
     super();
-    const { d, epsilon } = shape;
     this.#attention = new Attention(shape, index);
     this.#mlp = new FeedForward({
-      dModel: d,
+      dModel: shape.d,
       feedForward: config.size("intermediate_size"),
-      activation: config.activation("hidden_act", "silu"),
-      gated: true,
-      bias: config.flag("mlp_bias", false),
-      names: { gate: "gate_proj", up: "up_proj", down: "down_proj" },
+      activation: config.activation("hidden_act", shape.plain ? "gelu_pytorch_tanh" : "silu"),
+      gated: !shape.plain,
+      bias: config.flag(shape.plain ? "use_bias" : "mlp_bias", shape.plain),
+      names: shape.plain ? { up: "c_fc", down: "c_proj" } : { gate: "gate_proj", up: "up_proj", down: "down_proj" },
     });
-    this.#before = new RMSNorm({ width: d, epsilon });
-    this.#after = new RMSNorm({ width: d, epsilon });
+    this.#before = normOf(shape);
+    this.#after = normOf(shape);
   }
 
   parts(): Record<string, Part> {
@@ -178,6 +180,12 @@ class Attention extends Module {
   }
 }
 
+type Norm = RMSNorm | LayerNorm;
+
+function normOf({ plain, d, epsilon }: Shape): Norm {
+  return plain ? new LayerNorm({ width: d, epsilon }) : new RMSNorm({ width: d, epsilon });
+}
+
 /** A norm over each head by itself. */
 function perHead(norm: RMSNorm | undefined, x: Tensor, headDim: number): Tensor {
   if (!norm) return x;
@@ -193,15 +201,17 @@ function shapeOf(config: Config): Shape {
     config.refuse("num_key_value_heads", `is ${keyHeads}`, `a number that divides num_attention_heads ${heads}`);
   }
   const type = config.json["model_type"];
-  const attentionBias = config.flag("attention_bias", false);
+  const plain = type === "starcoder2";
+  const attentionBias = config.flag(plain ? "use_bias" : "attention_bias", plain);
   return {
     d,
     heads,
     keyHeads,
     headDim,
-    epsilon: config.number("rms_norm_eps", 1e-6),
+    epsilon: plain ? config.number("norm_epsilon", 1e-5) : config.number("rms_norm_eps", 1e-6),
     bias: { qkv: type === "qwen2" || attentionBias, output: attentionBias },
     headNorms: type === "qwen3",
+    plain,
     window: windows(config),
   };
 }
@@ -213,7 +223,7 @@ function windows(config: Config): (layer: number) => number | undefined {
   const types = json["layer_types"] as string[] | undefined;
   if (window === undefined) return () => undefined;
   if (Array.isArray(types)) return (layer) => (types[layer] === "sliding_attention" ? window : undefined);
-  if (json["model_type"] === "mistral") return () => window;
+  if (json["model_type"] === "mistral" || json["model_type"] === "starcoder2") return () => window;
   const from = config.number("max_window_layers", 0);
   return (layer) => (json["use_sliding_window"] === true && layer >= from ? window : undefined);
 }

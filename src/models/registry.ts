@@ -22,6 +22,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen2: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
   qwen3: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
   roberta: { make: Bert, ignore: bertExtras() },
+  starcoder2: { make: Llama, ignore: /rotary_emb\.inv_freq$|^lm_head\.weight$/ },
   t5: { make: T5, ignore: /^(en|de)coder\.embed_tokens\.weight$|^lm_head\.weight$/ },
 };
 
