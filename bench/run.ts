@@ -5,11 +5,12 @@ import * as backward from "./attention-backward.js";
 import * as forward from "./attention-forward.js";
 import * as decode from "./decode.js";
 import * as matmul from "./matmul.js";
+import * as models from "./models.js";
 import { conditions } from "./shared/conditions.js";
 import { type Answer, ask, print } from "./shared/question.js";
 import * as window from "./window.js";
 
-const questions = { "attention-forward": forward, "attention-backward": backward, window, decode, matmul };
+const questions = { "attention-forward": forward, "attention-backward": backward, window, decode, matmul, models };
 
 export async function main(argv: string[]): Promise<void> {
   const { values, positionals } = parseArgs({

@@ -7,6 +7,7 @@
  *     npm run bench -- --nodes 22,24           these versions too, from the npm package `node`: relaxed and wide builds
  *     npm run bench -- --browser               in Chromium, beside onnxruntime-web, and nothing else
  *     npm run bench -- matmul decode           some questions
+ *     npm run bench -- models                  whole models; bench/peers/model-files.ts says which files they want
  *     npm run bench -- --quick                the first two sizes of each question
  *     npm run bench -- --write-docs            only write docs/performance.md from bench/results
  *

@@ -1,5 +1,5 @@
 /** @file docs/performance.md from measured answers. */
-import type { Answer } from "./question.js";
+import { type Answer, pace } from "./question.js";
 
 const intro = `# Performance
 
@@ -22,14 +22,15 @@ export function performancePage(answers: readonly Answer[]): string {
   return `${[intro.trimEnd(), ...parts].join("\n\n")}\n`;
 }
 
-function table({ title, conditions: c, lines, missing }: Answer): string {
+function table(answer: Answer): string {
+  const { title, conditions: c, lines, missing } = answer;
   const rows = lines.map((l) =>
     [
       l.name,
       `${l.median.toFixed(l.median < 10 ? 3 : 1)} ms`,
       `${l.p90.toFixed(l.p90 < 10 ? 3 : 1)} ms`,
       `${l.best.toFixed(l.best < 10 ? 3 : 1)} ms`,
-      l.gflops.toFixed(1),
+      pace(answer, l)[1],
       `${l.ratio.toFixed(2)}×`,
       l.error === null ? "–" : l.error.toExponential(1),
     ].join(" | "),
@@ -38,7 +39,7 @@ function table({ title, conditions: c, lines, missing }: Answer): string {
   return [
     `**${facts}**`,
     "",
-    "kernel | median | p90 | best | GFLOP/s | ÷ ours | max \\|Δ\\|",
+    `kernel | median | p90 | best | ${lines[0] ? pace(answer, lines[0])[0] : ""} | ÷ ours | max \\|Δ\\|`,
     "--- | ---: | ---: | ---: | ---: | ---: | ---:",
     ...rows,
     ...(missing.length > 0 ? ["", ...missing.map((m) => `Not measured – ${m}`)] : []),

@@ -21,6 +21,8 @@ export interface Case {
   threads: number;
   /** Ours first; each is opened when the case begins, a peer that cannot be had is named with the reason. */
   entries: readonly { name: string; open(): Promise<Entry["run"] | Timed> | Entry["run"] }[];
+  /** What a run gets through, where operations a second say less: 16 sentences, 24 tokens. */
+  work?: { count: number; unit: string };
   /** Some of the exact numbers: index → value. */
   exact?: ReadonlyMap<number, number>;
   options?: MeasureOptions;
@@ -49,6 +51,7 @@ export interface Answer {
   question: string;
   title: string;
   conditions: Conditions;
+  work?: Case["work"];
   lines: Line[];
   missing: string[];
 }
@@ -79,7 +82,7 @@ export async function ask(question: string, one: Case, seconds: number, about: C
     for (const [at, want] of one.exact ?? []) error = Math.max(error!, Math.abs(got[at]! - want));
     lines.push({ ...timing, gflops: one.flop / timing.median / 1e6, ratio: timing.median / timings[0]!.median, error });
   }
-  return { question, title: one.title, conditions: about, lines, missing };
+  return { question, title: one.title, conditions: about, ...(one.work && { work: one.work }), lines, missing };
 }
 
 function ownClock(name: string, timed: Timed): Entry & { result: Timed["result"] } {
@@ -97,22 +100,28 @@ function ownClock(name: string, timed: Timed): Entry & { result: Timed["result"]
 
 const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`;
 
+/** Name of the column that tells how much gets done, and what stands in it. */
+export function pace({ work }: Answer, { gflops, median }: Line): [name: string, value: string] {
+  return work ? [`${work.unit}/s`, ((1000 * work.count) / median).toFixed(1)] : ["GFLOP/s", gflops.toFixed(1)];
+}
+
 /** The answer as lines of text, conditions first. */
-export function print({ title, conditions: c, lines, missing }: Answer): string {
+export function print(answer: Answer): string {
+  const { title, conditions: c, lines, missing } = answer;
   const runs = lines[0]?.runs ?? 0;
   const head = `${title} · ${runs} interleaved runs · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, ${c.runtime}, load ${c.load}`;
   const row = (cells: string[]): string =>
     cells.map((cell, n) => (n === 0 ? cell.padEnd(30) : cell.padStart(13))).join("");
   return [
     head,
-    row(["kernel", "median", "p90", "best", "GFLOP/s", "÷ ours", "max |Δ|"]),
+    row(["kernel", "median", "p90", "best", lines[0] ? pace(answer, lines[0])[0] : "", "÷ ours", "max |Δ|"]),
     ...lines.map((l) =>
       row([
         l.name,
         ms(l.median),
         ms(l.p90),
         ms(l.best),
-        l.gflops.toFixed(1),
+        pace(answer, l)[1],
         `${l.ratio.toFixed(2)}×`,
         l.error === null ? "–" : l.error.toExponential(1),
       ]),
