@@ -144,7 +144,7 @@ const embedded: Record<"text" | "lines" | "map" | "heads" | "neuron", () => Temp
 const facts = (
   caption: string,
   rows: [string, string, string][],
-): TemplateResult => html`<div class="scrolls"><table class="facts"><caption>${caption}</caption>
+): TemplateResult => html`<div class="scrolls" tabindex="0" role="group" aria-label=${caption}><table class="facts"><caption>${caption}</caption>
   <tbody>${rows.map(([name, value, says]) => html`<tr><th scope="row">${name}</th><td>${value}</td><td class="says">${says}</td></tr>`)}</tbody></table></div>`;
 
 const count = (x: number): string =>

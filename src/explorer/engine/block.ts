@@ -138,7 +138,7 @@ export const block: LabCall = async (asked, _options, context) => {
         },
         attention: (go, call) => {
           const r = go(call);
-          mixed = true;
+          mixed = here();
           if (here()) {
             const merged = call.outputLayout === "merged";
             const D = call.valueDim;

@@ -3,7 +3,7 @@ import {
   bigBird, fixed, linearAttention, linformer, longformer, type Mechanism, performer, reformer, slidingWindow, streaming,
   strided, topKBlocks,
 } from "../../attention/efficient/index.js"; // biome-ignore format: a list
-import { attention } from "../../attention/index.js";
+import { attention, onWarning } from "../../attention/index.js";
 import { OptionError, tensor, UnavailableError } from "../../tensor/index.js";
 import { QkRecord, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
@@ -33,6 +33,8 @@ export interface EfficientShown {
   milliseconds: number;
   /** The library's exact attention on the same q, k and v. */
   exactMilliseconds: number;
+  /** What the reader should know: "has length 21, no multiple of blockSize 4; it is padded". */
+  notes: string[];
   /** What it is compared with. */
   against: string;
   /** Query–key pairs and multiply-adds, counted by the code that runs, for lengths to 10,000; exact beside it. */
@@ -78,7 +80,12 @@ const mechanisms: Record<
   },
   reformer: {
     run: reformer as Any,
-    options: (c, length) => ({ rounds: 2, chunkLength: c, buckets: Math.max(2, 2 * Math.ceil(length / c / 2)), seed: 1 }),
+    options: (c, length) => ({
+      rounds: 2,
+      chunkLength: c,
+      buckets: Math.max(2, 2 * Math.ceil(length / c / 2)),
+      seed: 1,
+    }),
     restricts: true,
     full: (length) => ({ chunkLength: length }), // its own exact attention: queries are their keys
     shared: true,
@@ -94,7 +101,18 @@ const mechanisms: Record<
   linearAttention: { run: linearAttention as unknown as Any, options: () => ({}), restricts: false },
 };
 
-export const efficient: LabCall = async (asked, _options, context) => {
+/** What a mechanism warns of (a length it pads) belongs into the page, not into the console. */
+export const efficient: LabCall = async (asked, options, context) => {
+  const notes: string[] = [];
+  const before = onWarning(({ got }) => { if (!notes.includes(got)) notes.push(got); }); // biome-ignore format: one line
+  try {
+    return { ...(await laidOver(asked, options, context)), notes } satisfies EfficientShown;
+  } finally {
+    onWarning(before);
+  }
+};
+
+const laidOver = async (...[asked, , context]: Parameters<LabCall>): Promise<Omit<EfficientShown, "notes">> => {
   const { run, kind, layer, head, mechanism: name, size } = asked as EfficientAsked;
   const record = context.run(run).result.trace.record(layer, kind);
   const m = mechanisms[name];
@@ -169,7 +187,11 @@ export const efficient: LabCall = async (asked, _options, context) => {
     restricts: m.restricts,
     milliseconds,
     exactMilliseconds,
-    against: m.shared ? "its own exact attention, in which queries are their own keys" : m.sideways ? "exact attention that sees the future too: it mixes keys before anybody looks, so it cannot hide any" : "exact attention",
+    against: m.shared
+      ? "its own exact attention, in which queries are their own keys"
+      : m.sideways
+        ? "exact attention that sees the future too: it mixes keys before anybody looks, so it cannot hide any"
+        : "exact attention",
     cost: costs(m, size, causal, call.headDim, L),
   });
 };
@@ -186,7 +208,7 @@ function compared(o: {
   exactMilliseconds: number;
   against: string;
   cost: EfficientShown["cost"];
-}): EfficientShown {
+}): Omit<EfficientShown, "notes"> {
   const { map, exact, out, values, L, Dv } = o;
   const kept = new Float32Array(L);
   const error = new Float32Array(L);

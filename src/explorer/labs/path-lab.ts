@@ -39,9 +39,9 @@ class PathLab extends View {
       <div class="tools"><label>the word <select id="path-to" @change=${(e: Event) => store.change({ extra: { ...store.choice.peek().extra, pathTo: (e.target as HTMLSelectElement).value } }, "push")}>${p.choices.map((g) => html`<option value=${g.id} ?selected=${g.id === p.target.id}>${visible(g.text)} ${percent(g.probability)}</option>`)}</select></label></div>
       <p class="lead" data-testid="path">Cutting the whole path moves the logit of “<b>${visible(p.target.text)}</b>” by <span class="figure">${signed(p.cut)}</span>; of ${p.random.length} paths by chance, as long and from the same place, ${harder === 0 ? "none moves it as much" : harder === 1 ? "one moves it as much" : `${harder} move it as much`} (the most: ${most.toFixed(3)}).</p>
       ${this.#picture(p, label)}
-      <div class="scrolls"><table class="numbers"><caption>The path, from the last layer down; the logit is ${p.logit.toFixed(3)} before any cut</caption>
+      <div class="scrolls" tabindex="0" role="group" aria-label="The path"><table class="numbers"><caption>The path, from the last layer down; the logit is ${p.logit.toFixed(3)} before any cut</caption>
         <thead><tr><th scope="col">layer</th><th scope="col">head</th><th scope="col">looks</th><th scope="col">at</th><th scope="col">weight</th><th scope="col">α·‖v·W_O‖</th><th scope="col">logit when cut</th><th scope="col">see it</th></tr></thead>
-        <tbody>${p.edges.map((e) => html`<tr><td>${e.layer}</td><td>${e.head}</td><td><bdi>${label(e.query)}</bdi> <span class="soft">${e.query}</span></td><td><bdi>${label(e.key)}</bdi> <span class="soft">${e.key}</span></td><td>${e.weight.toFixed(4)}</td><td>${e.strength.toFixed(3)}</td><td>${signed(e.cut)}</td><td><button @click=${() => store.change({ page: "explore", view: "map", layer: e.layer, head: e.head, query: e.query, key: e.key }, "push")} aria-label=${`See layer ${e.layer} head ${e.head} in the explorer`}>map</button></td></tr>`)}</tbody></table></div>
+        <tbody>${p.edges.map((e) => html`<tr><td>${e.layer}</td><td>${e.head}</td><td><bdi>${label(e.query)}</bdi> <span class="soft">${e.query}</span></td><td><bdi>${label(e.key)}</bdi> <span class="soft">${e.key}</span></td><td>${e.weight.toFixed(4)}</td><td>${e.strength.toFixed(3)}</td><td>${signed(e.cut)}</td><td><button @click=${() => store.change({ page: "explore", view: "map", layer: e.layer, head: e.head, query: e.query, key: e.key }, "push")} aria-label=${`map of layer ${e.layer} head ${e.head}`}>map</button></td></tr>`)}</tbody></table></div>
       <p class="soft">The residual stream also carries each token straight up, past every edge: that part is not a path between tokens and is not cut here. An edge is cut by taking its own α·v out of its head's output; nothing is renormalised.</p>`; // biome-ignore format: one template
   }
 
@@ -55,7 +55,7 @@ class PathLab extends View {
     const x = (token: number): number => left + (tokens.indexOf(token) + 0.5) * dx;
     const y = (level: number): number => height - 34 - level * dy;
     const most = Math.max(...p.edges.map((e) => e.strength), 1e-9);
-    return html`<div class="scrolls"><svg class="path-picture" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${`The path: ${p.edges.map((e) => `layer ${e.layer} head ${e.head}, ${label(e.query)} from ${label(e.key)}`).join("; ")}.`}>
+    return html`<div class="scrolls" tabindex="0" role="group" aria-label="The path"><svg class="path-picture" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${`The path: ${p.edges.map((e) => `layer ${e.layer} head ${e.head}, ${label(e.query)} from ${label(e.key)}`).join("; ")}.`}>
       ${[...Array(layers.length + 1).keys()].map((n) => svgText(8, y(n) + 4, n === 0 ? "text" : `layer ${layers[n - 1]!.layer}`, "axis-word"))}
       ${layers.map((e, n) => line(x(e.key), y(n), x(e.query), y(n + 1), 1 + 6 * (e.strength / most)))}
       ${layers.map((e, n) => svgText((x(e.key) + x(e.query)) / 2 + 6, (y(n) + y(n + 1)) / 2 + 4, `head ${e.head}`, "edge-word"))}

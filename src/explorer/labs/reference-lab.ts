@@ -91,7 +91,7 @@ class ReferenceLab extends View {
           ? html`They part at <b>${at(f)}</b>: “${token(true, f.query)}” looks at “${token(false, f.key)}” with <span class="figure">${f.ours.toFixed(6)}</span> here and <span class="figure">${f.theirs.toFixed(6)}</span> in ${this.name} (${r.engine}); off by ${small(f.largest)}. <button @click=${() => this.store.change({ page: "explore", view: "map", kind: f.kind, layer: f.layer, head: f.head, query: f.query, key: f.key }, "push")}>See the cell</button>`
           : html`They agree: ${r.heads.length} heads, ${r.cells.toLocaleString("en")} weights, largest difference ${small(largest.largest)} (${at(largest)}), made by ${r.engine}.`
       }</p>
-      <div class="scrolls"><table class="numbers"><caption>Largest difference of a weight, head by head, in the order of computation</caption>
+      <div class="scrolls" tabindex="0" role="group" aria-label="Differences"><table class="numbers"><caption>Largest difference of a weight, head by head, in the order of computation</caption>
         <thead><tr><th scope="col">layer</th>${[...new Set(r.heads.map((h) => h.head))].map((h) => html`<th scope="col">head ${h}</th>`)}</tr></thead>
         <tbody>${[...new Set(r.heads.map((h) => `${h.kind} ${h.layer}`))].map((row) => html`<tr><th scope="row">${row.replace("self ", "")}</th>${r.heads.filter((h) => `${h.kind} ${h.layer}` === row).map((h) => html`<td class=${h.largest > r.tolerance ? "off" : ""}>${small(h.largest)}</td>`)}</tr>`)}</tbody></table></div>`; // biome-ignore format: one template
   }
