@@ -86,9 +86,9 @@ export function drawScene(
   g: CanvasRenderingContext2D,
   scene: Scene,
   look: Look,
-  options: { cells?: boolean } = {},
+  options: { cells?: boolean; keep?: boolean } = {},
 ): void {
-  g.clearRect(0, 0, scene.width, scene.height);
+  if (!options.keep) g.clearRect(0, 0, scene.width, scene.height);
   for (const b of scene.boxes ?? []) {
     if (Number.isNaN(b.weight)) continue;
     g.fillStyle = css(colourAt(look.ramp, position(b.weight, look.transform === "log" ? "log" : "linear")));
@@ -119,6 +119,18 @@ function drawMap(g: CanvasRenderingContext2D, scene: Scene, look: Look, withCell
   }
   if (map && map.zoom >= 16) grid(g, scene, look);
   if (look.numbers && map && map.zoom >= 30) numbers(g, scene, look);
+  if (scene.path && map) {
+    const pen = (colour: string, width: number): void => {
+      g.strokeStyle = colour;
+      g.lineWidth = width;
+      g.beginPath();
+      for (const { query, key } of scene.path!)
+        g.lineTo(map.x + (key + 0.5) * map.zoom, map.y + (query + 0.5) * map.zoom);
+      g.stroke();
+    };
+    pen(look.surface, 5); // a rim, so that it is seen on any shade
+    pen(look.key, 2.5);
+  }
   g.restore();
   cross(g, scene, look);
 }

@@ -46,6 +46,10 @@ export function sceneToSvg(
     out.push("</g>");
     if (map.zoom >= 16) out.push(gridPath(scene, look));
     if (look.numbers && map.zoom >= 30) out.push(...cellNumbers(scene, look));
+    if (scene.path) {
+      const d = scene.path.map(({ query, key }, i) => `${i ? "L" : "M"}${number(map.x + (key + 0.5) * map.zoom)} ${number(map.y + (query + 0.5) * map.zoom)}`).join(""); // biome-ignore format: one line
+      out.push(`<path d="${d}" fill="none" stroke="${look.surface}" stroke-width="5"/><path d="${d}" fill="none" stroke="${look.key}" stroke-width="2.5"/>`); // biome-ignore format: one line
+    }
   }
   for (const l of [...scene.lines].sort((a, b) => a.weight - b.weight)) {
     const { colour, dash } = headStyle(l.head, look.mode);

@@ -12,6 +12,8 @@ export interface LinesOptions {
   values: Float32Array;
   heads: readonly number[];
   least: number;
+  /** Instead of `least`: of each row the fewest lines that carry this share of its weight. */
+  mass?: number | undefined;
   width: number;
   measure: Measure;
   says: string;
@@ -25,6 +27,15 @@ export interface LinesScene extends Scene {
 }
 
 const longestLabel = 18;
+
+/** The smallest weight among the fewest that carry a share of a row. */
+function leastOf(row: Float32Array, mass: number): number {
+  const order = row.filter((w) => w > 0).sort().reverse(); // biome-ignore format: one list
+  const total = order.reduce((a, b) => a + b, 0);
+  let [sum, n] = [0, 0];
+  while (n < order.length && sum < mass * total - 1e-9) sum += order[n++]!;
+  return n > 0 ? order[n - 1]! : Number.POSITIVE_INFINITY;
+}
 
 export function linesScene(o: LinesOptions): LinesScene {
   const most = Math.max(o.rows.length, o.columns.length);
@@ -48,11 +59,13 @@ export function linesScene(o: LinesOptions): LinesScene {
   let drawn = 0;
   for (const head of o.heads) {
     for (let i = 0; i < R; i++) {
+      const start = (head * R + i) * C;
+      const least = o.mass === undefined ? o.least : leastOf(o.values.subarray(start, start + C), o.mass);
       for (let j = 0; j < C; j++) {
-        const weight = o.values[(head * R + i) * C + j]!;
+        const weight = o.values[start + j]!;
         if (!(weight > 0)) continue;
         all += weight;
-        if (weight < o.least) continue;
+        if (weight < least) continue;
         drawn += weight;
         lines.push({ x1, y1: at(i), x2, y2: at(j), weight, head, query: i, key: j });
       }

@@ -76,6 +76,8 @@ export interface Scene {
   labels: Label[];
   /** Rectangles shaded by a weight: tokens of a text. */
   boxes?: (Box & { weight: number; chosen: boolean })[];
+  /** Cells joined by a line, in order: an alignment. */
+  path?: { query: number; key: number }[];
   /** Token (0, 0) in pixels and pixels a token, where the scene is a map. */
   map?: { x: number; y: number; zoom: number; rows: number; columns: number };
 }

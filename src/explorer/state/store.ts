@@ -140,7 +140,7 @@ export function createStore(engine: EngineClient): Store {
 }
 
 /** Above this many numbers a layer is looked at by tiles. */
-export const tooLarge = (k: KindView): boolean => k.heads * k.queries * k.keys > 2 ** 21;
+export const tooLarge = (k: KindView): boolean => k.heads * k.queries * k.keys > 2 ** 22;
 
 /** Keeps the URL and the run in step with the choice. */
 function followChoice(store: Store, step: () => "push" | "replace"): void {

@@ -1,7 +1,7 @@
 /** @file The head view: tokens on both sides, a curve for every weight worth drawing; one head or several. */
 import { html, nothing, type TemplateResult } from "lit";
 import { headStyle } from "../draw/colour.js";
-import { linesScene } from "../scene/lines.js";
+import { type LinesOptions, type LinesScene, linesScene } from "../scene/lines.js";
 import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
@@ -23,12 +23,13 @@ class LinesView extends PictureView {
     const focus = store.focus.value;
     const query = groupAt(maps.value.rows, focus.query ?? (focus.key === undefined ? c.query : -1));
     const key = groupAt(maps.value.columns, focus.key ?? -1);
-    const scene = linesScene({
+    const scene = this.#scene({
       rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
       columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
       values: maps.value.values,
       heads,
       least: c.least,
+      mass: c.extra["mass"] ? Number(c.extra["mass"]) : undefined,
       width: this.room,
       measure: this.measure,
       query,
@@ -51,12 +52,22 @@ class LinesView extends PictureView {
               <svg width="18" height="8" aria-hidden="true"><line x1="1" y1="4" x2="17" y2="4" stroke=${colour} stroke-width="3" stroke-dasharray=${dash.join(" ")}></line></svg>${h}</button>`;
           })}
         </div>
-        <label class="slider">draw weights from <input type="range" min="0" max="0.5" step="0.01" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output></label>
+        <label class="slider">draw <select id="by" @change=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLSelectElement).value } }, "push")}><option value="" ?selected=${!c.extra["mass"]}>weights from</option><option value="0.9" ?selected=${Boolean(c.extra["mass"])}>the fewest that carry</option></select>
+          ${c.extra["mass"] ? html`<input type="range" min="0.1" max="1" step="0.05" aria-label="share of each row" .value=${c.extra["mass"]} @input=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLInputElement).value } })} /> <output>${percent(Number(c.extra["mass"]))}</output>` : html`<input type="range" min="0" max="0.5" step="0.01" aria-label="smallest weight drawn" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output>`}</label>
       </div>
       ${this.canvas(scene)}
       <p class="legend">Left looks, right is looked at. ${scene.lines.length.toLocaleString("en")} lines carry ${percent(scene.drawn)} of the weight; thinner lines are smaller weights.</p>
       ${query >= 0 && heads.length === 1 ? rowTable(k, maps.value, heads[0]!, query, "What it looks at most") : nothing}
     `;
+  }
+
+  #kept: { name: string; values: Float32Array; scene: LinesScene } | undefined;
+  /** The same scene while nothing that it shows has changed: thousands of curves are laid out once, not at every move. */
+  #scene(o: LinesOptions): LinesScene {
+    const name = JSON.stringify([o.heads, o.least, o.mass, o.width, o.query, o.rows.length, document.fonts?.status]);
+    if (this.#kept?.name !== name || this.#kept.values !== o.values)
+      this.#kept = { name, values: o.values, scene: linesScene(o) };
+    return this.#kept.scene;
   }
 
   #toggle(heads: number[], h: number): void {

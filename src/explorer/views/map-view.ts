@@ -1,7 +1,9 @@
 /** @file The heatmap of one head: every weight in its cell, the exact number under the pointer and the cursor. */
 import { html, nothing, type TemplateResult } from "lit";
 import { heatmapScene } from "../scene/heatmap.js";
-import { groupLabel } from "../scene/tokens.js";
+import type { PathShown } from "../engine/alignment.js";
+import type { KindView } from "../engine/protocol.js";
+import { groupLabel, weightText } from "../scene/tokens.js";
 import { plain } from "../engine/groups.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
@@ -37,11 +39,20 @@ class MapView extends PictureView {
       cells: [{ rows: R, columns: C, values, row0: 0, column0: 0, step: 1 }],
     });
     const c = store.choice.value;
+    const path = k.kind === "cross" && plain(c.filter) && c.extra["path"] !== "0" ? this.#path(k, head) : undefined;
+    if (path) scene.path = path.keys.map((key, i) => ({ query: i, key }));
     const focus = store.focus.value;
     const query = groupAt(maps.value.rows, focus.query ?? c.query);
     const key = groupAt(maps.value.columns, focus.key ?? c.key);
     this.show(scene, { cursor: { query, key } });
-    return html`${this.canvas(scene)} ${legend(store, k)} ${query >= 0 ? rowTable(k, maps.value, head, query, "Strongest keys of this row") : nothing}`;
+    return html`${this.canvas(scene)} ${legend(store, k)} ${k.kind === "cross" ? html`<p class="legend"><label class="tick"><input type="checkbox" id="path" .checked=${c.extra["path"] !== "0"} @change=${(e: Event) => store.change({ extra: { ...c.extra, path: (e.target as HTMLInputElement).checked ? "" : "0" } })} /> alignment path</label> ${path ? html`<span data-testid="path">the way through the map that never goes back and carries most: mean weight ${weightText(path.mean)}; the best key of each row alone would give ${weightText(path.best)}</span>` : nothing}</p>` : nothing} ${query >= 0 ? rowTable(k, maps.value, head, query, "Strongest keys of this row") : nothing}`;
+  }
+
+  #path(k: KindView, head: number): PathShown | undefined {
+    const { store } = this;
+    const asked = { run: store.shown.value!.id, kind: k.kind, layer: layerOf(store, k), head };
+    const answer = store.ask(`path ${JSON.stringify(asked)}`, () => store.engine.lab("alignment", asked) as Promise<PathShown>).value; // biome-ignore format: one question
+    return answer.state === "ready" ? answer.value : undefined;
   }
 
   #kept: { from: Float32Array; head: number; values: Float32Array } | undefined;

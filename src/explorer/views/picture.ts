@@ -3,7 +3,13 @@
  * pointer events in the scene's own terms. Views say what the scene is and what a hit means.
  */
 import { drawScene, type Look } from "../draw/canvas.js";
+import type { LinePainter } from "../draw/lines-gl.js";
 import { hit, type Scene } from "../scene/scene.js";
+
+/** From here on curves are drawn by WebGL. */
+const manyLines = 3000;
+let painter: Promise<LinePainter> | undefined;
+let lines: LinePainter | undefined;
 
 export type Hit = ReturnType<typeof hit>;
 
@@ -43,7 +49,21 @@ export class Picture {
     const g = canvas.getContext("2d");
     if (!g) return;
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (scene.lines.length > manyLines && this.#many(g, scene, look, ratio)) return;
     drawScene(g, scene, look);
+  }
+
+  /** Thousands of curves in one draw of WebGL; until its code is there, and where there is none, the 2D canvas does it. */
+  #many(g: CanvasRenderingContext2D, scene: Scene, look: Look, ratio: number): boolean {
+    if (!painter) {
+      painter = import("../draw/lines-gl.js").then(({ LinePainter }) => (lines = new LinePainter()));
+      void painter.then(() => this.draw());
+    }
+    if (!lines) return true; // a frame without lines rather than one that takes seconds
+    g.clearRect(0, 0, scene.width, scene.height);
+    if (!lines.draw(g, scene, look, ratio)) return false;
+    drawScene(g, { ...scene, lines: [] }, look, { keep: true });
+    return true;
   }
 
   /** What is under a pointer. */

@@ -19,7 +19,15 @@ export interface PlainMapData {
 }
 
 class PlainMap extends PictureView {
-  static override properties = { ...PictureView.properties, map: { attribute: false }, at: { state: true } };
+  static override properties = {
+    ...PictureView.properties,
+    map: { attribute: false },
+    at: { state: true },
+    dragging: { type: Boolean },
+  };
+  /** Pressing and moving tells "drag-cell" with the cell under the pointer, the first one, and how far up it went. */
+  declare dragging: boolean;
+  #drag: { query: number; key: number; y: number } | undefined;
   declare map: PlainMapData;
   declare at: { query: number; key: number } | undefined;
 
@@ -51,6 +59,27 @@ class PlainMap extends PictureView {
       key: clamp(from.key + step[1]!, this.map.columns.length),
     });
   };
+
+  protected override pressed(event: PointerEvent): void {
+    super.pressed(event);
+    const at = this.picture?.at(event);
+    if (!this.dragging || at?.query === undefined || at.key === undefined) return;
+    event.preventDefault();
+    this.#drag = { query: at.query, key: at.key, y: event.clientY };
+    (event.target as Element).setPointerCapture?.(event.pointerId);
+    this.#tell("drag-cell", { query: at.query, key: at.key, from: this.#drag, up: 0, first: true });
+  }
+  protected override moved(event: PointerEvent): void {
+    super.moved(event);
+    const at = this.picture?.at(event);
+    if (!this.#drag || at?.query === undefined || at.key === undefined) return;
+    const up = this.#drag.y - event.clientY;
+    this.#tell("drag-cell", { query: at.query, key: at.key, from: this.#drag, up, first: false });
+  }
+  protected override released(event: PointerEvent): void {
+    super.released(event);
+    this.#drag = undefined;
+  }
 
   #tell(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));

@@ -8,6 +8,7 @@ import { groupLabel, shortWeight, weightText } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf } from "../state/actions.js";
 import type { KindView, LayerMaps } from "../engine/protocol.js";
 import { define, View } from "./base.js";
+import { lazy } from "./lazy.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
@@ -29,6 +30,17 @@ class TextView extends View {
         </div>
       </div>
       ${k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
+      ${
+        k.queries * k.keys <= 2 ** 18 && !reverse
+          ? html`<details class="block" ?open=${this.store.choice.value.extra["layers"] === "1"} @toggle=${(
+              e: Event,
+            ) => {
+              const open = (e.target as HTMLDetailsElement).open ? "1" : "";
+              if ((this.store.choice.value.extra["layers"] ?? "") !== open)
+                this.store.change({ extra: { ...this.store.choice.value.extra, layers: open } });
+            }}><summary>This token through all layers</summary>${this.store.choice.value.extra["layers"] === "1" ? lazy(() => import("./strip-view.js"), html`<qkv-strip></qkv-strip>`) : nothing}</details>`
+          : nothing
+      }
       ${reverse ? nothing : rowTable(k, maps.value, headOf(this.store, k), this.#asked(maps.value, false), "What it looks at most")}
     `;
   }

@@ -1,6 +1,6 @@
 /** @file Generation as it happens: a token a step, each with what it was chosen from and the row of attention it added. */
-import { html, nothing, type TemplateResult } from "lit";
-import type { GenerationStep } from "../engine/protocol.js";
+import { html, nothing, svg, type TemplateResult } from "lit";
+import type { GenerationStep, RunView } from "../engine/protocol.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
 import { words } from "../state/store.js";
@@ -97,10 +97,11 @@ class TimelineView extends View {
   /** The map up to the step: its last row is what the step added. */
   #rows(text: string, at: number): TemplateResult {
     const { store } = this;
-    const run = store.ask(`generated ${this.from!.model} ${text}`, () =>
-      store.engine.run({ model: this.from!.model, text, edits: [] }),
+    const run = store.ask(
+      `generated ${this.from!.model} ${text}`,
+      () => store.engine.lab("generated", { model: this.from!.model }) as Promise<RunView>,
     ).value;
-    if (run.state !== "ready") return waiting(run, "Reading it once more");
+    if (run.state !== "ready") return waiting(run, "Fetching the rows of the cache");
     const k = run.value.kinds[0]!;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
     const filter = { hideSpecial: false, hideFirst: false, renormalise: false, words: false };
@@ -114,10 +115,26 @@ class TimelineView extends View {
     for (let i = 0; i < rows; i++)
       values.set(maps.value.values.subarray((head * R + i) * C, (head * R + i) * C + rows), i * rows);
     const labels = k.rows.slice(0, rows).map(tokenLabel);
-    const bytes = k.layers.length * k.keyHeads * k.headDim * 2 * 4 * rows;
+    const one = k.layers.length * k.headDim * 2 * 4; // keys and values of one key head and token, in bytes of float32
     return html`<div><h2 class="small-head">Layer ${layer}, head ${head}: ${rows} rows so far</h2>
       <qkv-plain-map .map=${{ rows: labels, columns: labels, values, says: `The map after step ${at + 1}; its last row chose the token.`, cursor: { query: rows - 1, key: -1 }, height: 380 }}></qkv-plain-map>
-      <p class="soft small">Keys and values kept: ${(bytes / 1024).toFixed(0)} kB (${k.layers.length} layers × ${k.keyHeads} key heads × ${rows} tokens × 2 × ${k.headDim} numbers).</p></div>`;
+      ${cacheGrowth(this.from!.tokens, k.queries, rows, one * k.keyHeads, one * k.heads)}
+      <p class="soft small" data-testid="cache">Keys and values kept: ${((one * k.keyHeads * rows) / 1024).toFixed(1)} kB (${k.layers.length} layers × ${k.keyHeads} key heads × ${rows} tokens × 2 × ${k.headDim} numbers of 4 bytes)${k.keyHeads < k.heads ? `; without shared key heads ${((one * k.heads * rows) / 1024).toFixed(1)} kB` : ""}. The rows are those of the cache itself, a row a step.</p></div>`;
   }
+}
+/** How the cache grows with the tokens read; the marked step is the one looked at. */
+function cacheGrowth(from: number, all: number, now: number, bytes: number, whole: number): TemplateResult {
+  const [W, H, left] = [340, 110, 52];
+  const most = Math.max(1, whole * all);
+  const x = (n: number): number => left + (n * (W - left - 8)) / Math.max(1, all);
+  const y = (b: number): number => H - 22 - (b * (H - 40)) / most;
+  const kB = (b: number): string => `${(b / 1024).toFixed(b < 10240 ? 1 : 0)} kB`;
+  return html`<svg class="trajectory" viewBox="0 0 ${W} ${H}" role="img" aria-label=${`The cache grows by ${kB(bytes)} a token: ${kB(bytes * from)} after the prompt, ${kB(bytes * now)} now, ${kB(bytes * all)} at the end.`}>
+    <text x="0" y="12" class="svg-tick">cache, by tokens read</text>
+    ${whole > bytes ? svg`<path d=${`M${x(0)} ${y(0)}L${x(all)} ${y(whole * all)}`} class="svg-chance" fill="none"></path>` : nothing}
+    <path d=${`M${x(0)} ${y(0)}L${x(all)} ${y(bytes * all)}`} class="svg-run"></path>
+    <line x1=${x(from)} x2=${x(from)} y1=${y(0)} y2=${y(most)} class="svg-grid"></line><text x=${x(from)} y=${H - 6} class="svg-tick" text-anchor="middle">prompt</text>
+    <circle cx=${x(now)} cy=${y(bytes * now)} r="4.5" class="svg-point"></circle>
+    <text x=${left - 6} y=${y(bytes * now) + 4} class="svg-tick" text-anchor="end">${kB(bytes * now)}</text></svg>`;
 }
 define("qkv-timeline-view", TimelineView);

@@ -1,7 +1,7 @@
 /** @file What if? Change a head, a layer, the mask, the scale; see what the model would say instead; take it back exactly. */
 import { html, nothing, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
-import type { Edit, KindView, NextChange, RunView, SweepResult } from "../engine/protocol.js";
+import type { Ablation, Edit, KindView, NextChange, RunView, SweepResult } from "../engine/protocol.js";
 import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { words } from "../state/store.js";
@@ -20,6 +20,15 @@ const masks = {
   none: "the future too",
 } as const;
 
+/** The five ways of taking a head out. */
+const forms: Record<Ablation, string> = {
+  zero: "silence",
+  mean: "its mean over tokens",
+  uniform: "an even look at all it may see",
+  "self-only": "a look at itself only",
+  "first-only": "a look at the first token only",
+};
+
 export function editWords(e: Edit): string {
   const who = `${e.layer < 0 ? "every layer" : `layer ${e.layer}`}, ${e.head < 0 ? "every head" : `head ${e.head}`}`;
   const what = [
@@ -33,9 +42,11 @@ export function editWords(e: Edit): string {
     e.scaleFactor !== undefined ? `scale × ${e.scaleFactor}` : "",
     e.softcap !== undefined ? `soft cap ${e.softcap}` : "",
     e.mask ? `sees ${masks[e.mask]}` : "",
+    e.patch !== undefined ? `output taken from “${e.patch.slice(0, 40)}”` : "",
     e.paint ? e.paint.map(([q, k, w]) => `weight ${q} → ${k} set to ${w}`).join(", ") : "",
   ].filter(Boolean);
-  return `${who}: ${what.join(", ")}`;
+  const rows = e.rows ? ` for tokens ${e.rows[0]} to ${e.rows[1] - 1}` : "";
+  return `${who}${rows}: ${what.join(", ")}`;
 }
 
 class WhatIfView extends View {
@@ -45,12 +56,20 @@ class WhatIfView extends View {
     progress: { state: true },
     trouble: { state: true },
     measure: { state: true },
+    rows: { state: true },
+    form: { state: true },
+    tool: { state: true },
   };
   declare scope: "head" | "layer" | "all";
   declare sweep: { run: number; results: SweepResult[] } | undefined;
   declare progress: { done: number; total: number } | undefined;
   declare trouble: string;
   declare measure: "kl" | "loss" | "target";
+  /** Which tokens that look are changed: all, the chosen one, those from it on. */
+  declare rows: "all" | "one" | "from";
+  declare form: Ablation;
+  /** What dragging over the map does. */
+  declare tool: "choose" | "weight" | "mask";
   #control: AbortController | undefined;
 
   constructor() {
@@ -58,6 +77,9 @@ class WhatIfView extends View {
     this.scope = "head";
     this.trouble = "";
     this.measure = "kl";
+    this.rows = "all";
+    this.form = "zero";
+    this.tool = "choose";
   }
 
   override render(): TemplateResult {
@@ -86,6 +108,7 @@ class WhatIfView extends View {
                 }}>${name}</button>`,
             )}
           </div>
+          ${this.#rowChoice(k)}
           ${this.#controls(run, k)}
           <h2 class="small-head">Changes in force</h2>
           ${
@@ -102,6 +125,20 @@ class WhatIfView extends View {
       ${this.#sweep(run, k)}`;
   }
 
+  #rowChoice(k: KindView): TemplateResult {
+    const { query } = this.store.choice.value;
+    const at = query >= 0 ? Math.min(query, k.queries - 1) : k.queries - 1;
+    const label = tokenLabel(k.rows[at]!);
+    return html`<label class="knob">for <select id="knob-rows" @change=${(e: Event) => { this.rows = (e.target as HTMLSelectElement).value as "all"; }}>${([["all", "every token that looks"], ["one", `only “${label}” (${at})`], ["from", `“${label}” (${at}) and later`]] as const).map(([id, name]) => html`<option value=${id} ?selected=${id === this.rows}>${name}</option>`)}</select></label>`; // biome-ignore format: one template
+  }
+
+  get #rowRange(): [number, number] | undefined {
+    const k = this.store.kind.peek()!;
+    const { query } = this.store.choice.peek();
+    const at = query >= 0 ? Math.min(query, k.queries - 1) : k.queries - 1;
+    return this.rows === "all" ? undefined : [at, this.rows === "one" ? at + 1 : k.queries];
+  }
+
   get #target(): Pick<Edit, "layer" | "head" | "kind"> {
     const k = this.store.kind.peek()!;
     const [layer, head] = [layerOf(this.store, k), headOf(this.store, k)];
@@ -113,10 +150,19 @@ class WhatIfView extends View {
   #add(change: Partial<Edit>): void {
     const { store } = this;
     const at = this.#target;
+    const rows = "scaleFactor" in change || "softcap" in change ? undefined : this.#rowRange;
     const same = (e: Edit): boolean =>
-      e.layer === at.layer && e.head === at.head && Object.keys(change).some((key) => key in e);
+      e.layer === at.layer &&
+      e.head === at.head &&
+      String(e.rows) === String(rows) &&
+      Object.keys(change).some((key) => key in e);
     store.change(
-      { edits: [...store.choice.peek().edits.filter((e) => !same(e)), { ...at, ...change } as Edit] },
+      {
+        edits: [
+          ...store.choice.peek().edits.filter((e) => !same(e)),
+          { ...at, ...(rows && { rows }), ...change } as Edit,
+        ],
+      },
       "push",
     );
   }
@@ -145,6 +191,7 @@ class WhatIfView extends View {
       <label class="knob">strength <input id="knob-output" type="range" min="0" max="2" step="0.05" .value=${String(strength)} @change=${(e: Event) => this.#number(e, 1, "output")} /><output>× ${strength}</output></label>
       <label class="knob">scale 1/√d <input id="knob-scale" type="range" min="0" max="6" step="0.1" .value=${String(scale)} @change=${(e: Event) => this.#number(e, 1, "scaleFactor")} /><output>× ${scale}</output></label>
       <label class="knob">soft cap <input id="knob-cap" type="range" min="0" max="30" step="1" .value=${String(cap)} @change=${(e: Event) => this.#number(e, 0, "softcap")} /><output>${cap === 0 ? "none" : cap}</output></label>
+      <form class="knob" @submit=${(e: Event) => { e.preventDefault(); const text = (e.target as HTMLFormElement).querySelector("input")!.value.trim(); if (text) this.#add({ patch: text }); else this.#drop("patch"); }}><label for="knob-patch">its output from another text</label> <input id="knob-patch" type="text" .value=${(this.#now("patch") as string | undefined) ?? ""} placeholder="The ship rose, and the" /><button>Patch</button></form>
       <label class="knob">it sees <select id="knob-mask" @change=${(e: Event) => { const m = (e.target as HTMLSelectElement).value as Edit["mask"]; if (m) this.#add({ mask: m }); else this.#drop("mask"); }}>${Object.entries(masks).map(([id, name]) => html`<option value=${id} ?selected=${id === mask}>${name}</option>`)}</select></label>
     </div>`; // biome-ignore format: one template
   }
@@ -188,6 +235,8 @@ class WhatIfView extends View {
       </dl>`;
   }
 
+  #dragged = { weight: 0 };
+
   /** Paint one weight: choose a cell, set what it should be. */
   #paint(k: KindView): TemplateResult {
     const { store } = this;
@@ -198,19 +247,49 @@ class WhatIfView extends View {
     const head = headOf(store, k);
     const values = maps.value.values.subarray(head * R * C, (head + 1) * R * C);
     const cell = c.query >= 0 && c.key >= 0 ? values[c.query * C + c.key]! : Number.NaN;
-    const set = (e: Event): void => {
-      const weight = Number((e.target as HTMLInputElement).value);
-      const at = { kind: k.kind, layer: layerOf(store, k), head };
-      const had = c.edits.find((x) => x.paint && x.layer === at.layer && x.head === head);
+    const layer = layerOf(store, k);
+    const put = (query: number, key: number, weight: number, step: "push" | "replace" = "push"): void => {
+      if (!(values[query * C + key]! >= 0)) return; // may not attend: nothing to paint
+      const edits = store.choice.peek().edits;
+      const at = { kind: k.kind, layer, head };
+      const had = edits.find((x) => x.paint && x.layer === layer && x.head === head);
       const paint = [
-        ...(had?.paint ?? []).filter(([q, key]) => q !== c.query || key !== c.key),
-        [c.query, c.key, weight] as [number, number, number],
+        ...(had?.paint ?? []).filter(([q, j]) => q !== query || j !== key),
+        [query, key, weight] as [number, number, number],
       ];
-      store.change({ edits: [...c.edits.filter((x) => x !== had), { ...at, paint }] }, "push");
+      store.change({ edits: [...edits.filter((x) => x !== had), { ...at, paint }] }, step);
+    };
+    const set = (e: Event): void => put(c.query, c.key, Number((e.target as HTMLInputElement).value));
+    const drag = (
+      e: CustomEvent<{ query: number; key: number; up: number; first: boolean; from: { query: number; key: number } }>,
+    ): void => {
+      const { query, key, up, first, from } = e.detail;
+      if (this.tool === "mask") put(query, key, 0, first ? "push" : "replace");
+      if (this.tool !== "weight") return;
+      if (first) this.#dragged = { weight: values[from.query * C + from.key]! };
+      else
+        put(
+          from.query,
+          from.key,
+          Math.min(1, Math.max(0, Math.round(100 * (this.#dragged.weight + up / 160)) / 100)),
+          "replace",
+        );
     };
     return html`<section class="block"><h2 class="small-head">Paint a weight of layer ${layerOf(store, k)}, head ${head}</h2>
-      <p class="soft small">Choose a cell, then set its weight; the rest of its row shares what is left.</p>
-      <qkv-plain-map .map=${{ rows: maps.value.rows.map((g) => groupLabel(k.rows, g)), columns: maps.value.columns.map((g) => groupLabel(k.columns, g)), values, says: "The head's map, to be painted.", cursor: { query: c.query, key: c.key }, height: 420 }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => store.change(e.detail)}></qkv-plain-map>
+      <div class="segments" role="group" aria-label="What dragging does">${(
+        [
+          ["choose", "choose a cell"],
+          ["weight", "drag a weight up or down"],
+          ["mask", "rub out"],
+        ] as const
+      ).map(
+        ([id, name]) =>
+          html`<button aria-pressed=${this.tool === id} @click=${() => {
+            this.tool = id;
+          }}>${name}</button>`,
+      )}</div>
+      <p class="soft small">${{ choose: "Choose a cell, then set its weight; the rest of its row shares what is left.", weight: "Press on a cell and drag: upwards it looks more there. The rest of the row shares what is left.", mask: "Drag over cells that may not be seen; the rest of each row shares their weight." }[this.tool]}</p>
+      <qkv-plain-map ?dragging=${this.tool !== "choose"} @drag-cell=${drag} .map=${{ rows: maps.value.rows.map((g) => groupLabel(k.rows, g)), columns: maps.value.columns.map((g) => groupLabel(k.columns, g)), values, says: "The head's map, to be painted.", cursor: { query: c.query, key: c.key }, height: 420 }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => store.change(e.detail)}></qkv-plain-map>
       ${Number.isNaN(cell) ? html`<p class="soft">${c.query >= 0 && c.key >= 0 ? "This pair may not attend." : "No cell chosen."}</p>` : html`<label class="knob"><span><bdi class="query-word">${tokenLabel(k.rows[c.query]!)}</bdi> → <bdi class="key-word">${tokenLabel(k.columns[c.key]!)}</bdi></span> <input id="paint" type="range" min="0" max="1" step="0.01" .value=${String(cell)} @change=${set} /><output>${cell.toFixed(4)}</output></label>`}
     </section>`;
   }
@@ -219,7 +298,11 @@ class WhatIfView extends View {
     if (!run.hasLogits) return html``;
     const busy = this.progress !== undefined;
     return html`<section class="block"><h2 class="small-head">Which head matters for this text?</h2>
-      <p class="soft">Each head is silenced in turn, everything else left alone.</p>
+      <p class="soft">Each head is taken out in turn, everything else left alone. <label>taken out by <select id="sweep-form" @change=${(
+        e: Event,
+      ) => {
+        this.form = (e.target as HTMLSelectElement).value as Ablation;
+      }}>${Object.entries(forms).map(([id, name]) => html`<option value=${id} ?selected=${id === this.form}>${name}</option>`)}</select></label></p>
       <p>${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
       ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
       ${this.sweep ? this.#sweepGrid(this.sweep.results, k) : nothing}</section>`;
@@ -230,7 +313,7 @@ class WhatIfView extends View {
     this.#control = new AbortController();
     this.progress = { done: 0, total: run.kinds[0]!.layers.length * run.kinds[0]!.heads };
     try {
-      const results = await this.store.engine.sweep({ run: run.id, output: "zero" }, { signal: this.#control.signal, onProgress: (done, total) => { this.progress = { done, total }; } }); // biome-ignore format: one call
+      const results = await this.store.engine.sweep({ run: run.id, output: this.form }, { signal: this.#control.signal, onProgress: (done, total) => { this.progress = { done, total }; } }); // biome-ignore format: one call
       this.sweep = { run: run.id, results };
       const top = [...results].sort((a, b) => b.kl - a.kl)[0];
       if (top) this.store.spoken.value = `Sweep done. Most changes without layer ${top.layer} head ${top.head}.`;
