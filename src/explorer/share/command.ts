@@ -1,9 +1,17 @@
 /** @file The command line and the code that make the picture on screen. */
 import type { Choice } from "../state/choice.js";
 
+/** Characters that a reader cannot see, or that turn the line around: written by number, in quotes that bash, zsh and ksh know. */
+const unseen = /[\u0000-\u0009\u000b-\u001f\u007f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/;
+
 /** A word for a POSIX shell. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+export function shellWord(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (!unseen.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
+  const inside = text.replace(/['\\]/g, "\\$&").replaceAll("\n", "\\n");
+  const all = new RegExp(unseen, "g");
+  return `$'${inside.replace(all, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)}'`;
+}
 
 export function commandLine(choice: Choice, model: string, layer: number, head: number): string {
   return `qkv view ${shellWord(model)} ${shellWord(choice.text)} --layer ${layer} --head ${head}${choice.kind && choice.kind !== "self" ? ` --kind ${choice.kind}` : ""}`;

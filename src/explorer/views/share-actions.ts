@@ -8,6 +8,7 @@ import type { Scene } from "../scene/scene.js";
 import { groupLabel, weightText } from "../scene/tokens.js";
 import { commandLine, snippet } from "../share/command.js";
 import { onePage } from "../share/page.js";
+import { citation, markdown } from "../share/summary.js";
 import { csv, json } from "../share/tables.js";
 import { npy, zip } from "../share/zip.js";
 import { groupAt, headOf, layerOf, leading, strongest } from "../state/actions.js";
@@ -42,10 +43,19 @@ const actions: Record<string, (store: Store) => Promise<string | undefined>> = {
     save(`${name}.svg`, sceneToSvg(scene, { ...look, cursor: undefined }, about(store)), "image/svg+xml");
     return undefined;
   },
-  async png(store) {
-    const { scene, look, name } = await picture(store);
-    save(`${name}.png`, await scenePng(scene, look, about(store).background, 2), "image/png");
-    return undefined;
+  png1: (store) => png(store, 1),
+  png2: (store) => png(store, 2),
+  png3: (store) => png(store, 3),
+  png4: (store) => png(store, 4),
+  async markdown(store) {
+    const { k, maps, head, name } = await layer(store);
+    const run = store.shown.peek()!;
+    const c = store.choice.peek();
+    const model = run.model.source === "bundled" ? "bundled" : run.model.name;
+    const link = `${location.href.split("#")[0]}#${await writeLink(c)}`;
+    const command = commandLine(c, model, maps.layer, head);
+    save(`${name}.md`, markdown({ run, k, maps, head, link, command }), "text/markdown");
+    return citation(run, maps.layer, head);
   },
   async csv(store) {
     const { k, maps, head, name } = await layer(store);
@@ -117,6 +127,16 @@ const actions: Record<string, (store: Store) => Promise<string | undefined>> = {
     return undefined;
   },
 };
+
+async function png(store: Store, ratio: number): Promise<undefined> {
+  const { scene, look, name } = await picture(store);
+  save(
+    `${name}${ratio === 1 ? "" : `@${ratio}x`}.png`,
+    await scenePng(scene, look, about(store).background, ratio),
+    "image/png",
+  );
+  return undefined;
+}
 
 async function layer(store: Store): Promise<{ k: KindView; maps: LayerMaps; head: number; name: string }> {
   const k = store.kind.peek();

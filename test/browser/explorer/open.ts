@@ -13,7 +13,7 @@ import { type ExplorerServer, serveExplorer } from "../../../src/explorer/index.
 import { root } from "../../goldens/where.js";
 
 /** QKV_PAGE names a page built elsewhere: `npx vite build -c src/explorer/app/vite.config.ts --outDir FOLDER`. */
-const app = process.env["QKV_PAGE"] ?? join(root, "dist/explorer/app");
+export const app = process.env["QKV_PAGE"] ?? join(root, "dist/explorer/app");
 export const browserPath: string | undefined = findBrowser();
 /** Why the tests of this folder cannot run here; said once, loudly. */
 export const cannot: string | undefined = !browserPath

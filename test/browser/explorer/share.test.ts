@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { readTrace } from "../../../src/trace/index.js";
+import { root } from "../../goldens/where.js";
 import { cannot, eventually, explorer, ready } from "./open.js";
 
 async function download(page: Page, name: string): Promise<Buffer> {
@@ -20,7 +22,7 @@ const hostile = "A </script><img src=x onerror=alert(1)> whale \u202e \u{1F40B}"
 describe.skipIf(cannot)("taking the picture along", () => {
   const e = explorer();
 
-  test("a link opened in a fresh profile gives the same picture, pixel by pixel", async () => {
+  test("item 25: a link opened in a fresh profile gives the same picture, pixel by pixel", async () => {
     const one = await e.open("view=map&layer=2&head=1&scale=cividis&as=log&q=6&k=2&theme=dark");
     await one.waitForSelector("canvas.picture");
     await one.mouse.move(0, 0);
@@ -56,11 +58,11 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await page.close();
   });
 
-  test("SVG, CSV, JSON, NPZ and trace are the same bytes when asked again, and hostile tokens are inert in them", async () => {
+  test("item 26: SVG, PNG, CSV, JSON, NPZ, Markdown and trace are the same bytes when asked again, and hostile tokens are inert in them", async () => {
     const page = await e.open(`view=map&layer=1&text=${encodeURIComponent(hostile)}`);
     await page.waitForSelector("canvas.picture");
     const made: Record<string, Buffer> = {};
-    for (const name of ["svg", "csv", "json", "npz", "trace"]) {
+    for (const name of ["svg", "csv", "json", "npz", "trace", "markdown", "png1", "png2", "png3", "png4"]) {
       made[name] = await download(page, name);
       expect((await download(page, name)).equals(made[name]!), name).toBe(true);
     }
@@ -73,6 +75,13 @@ describe.skipIf(cannot)("taking the picture along", () => {
         svg,
       ),
     ).toBe(true);
+    const width = (png: Buffer): number => png.readUInt32BE(16);
+    for (const n of [2, 3, 4]) expect(width(made[`png${n}`]!)).toBe(n * width(made["png1"]!));
+    const md = made["markdown"]!.toString();
+    expect(md.replace(/```[\s\S]*?```/g, "")).not.toMatch(/<img|<script/); // a fenced line is text
+    expect(md).not.toContain("\u202e");
+    expect(md).toMatch(/^# Layer 1, head 0: Bundled GPT\n/);
+    expect(md).toMatch(/Attention of layer 1, head 0 of Bundled GPT on .* computed by qkv/);
     const json = JSON.parse(made["json"]!.toString()) as { heads: number[][][]; queries: string[] };
     const trace = readTrace(new Uint8Array(made["trace"]!));
     const weights = trace.weights({ layer: 1, head: 3 }).data;
@@ -82,7 +91,7 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await page.close();
   });
 
-  test("a one-file page opens from disk without a network, draws the trace and runs nothing a token says", async () => {
+  test("item 26: a one-file page opens from disk without a network, draws the trace and runs nothing a token says", async () => {
     const page = await e.open(`view=map&layer=1&head=2&text=${encodeURIComponent(hostile)}`);
     await page.waitForSelector("canvas.picture");
     const html = await download(page, "html");
@@ -109,7 +118,7 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await context.close();
   });
 
-  test("<attention-view>: attributes, properties and events, two on a page", async () => {
+  test("item 27: <attention-view>: attributes, properties and events, two on a page", async () => {
     const page = await e.open("view=map");
     const trace = (await download(page, "trace")).toString("base64");
     await page.close();
@@ -157,13 +166,39 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await context.close();
   });
 
-  test("the command shown makes the same numbers", async () => {
+  test("item 33: the command and the code that the page shows are run: the same bytes both, the page's numbers to rounding", async () => {
     const page = await e.open("view=map&layer=1&head=2&text=It%27s%20a%20whale");
     await page.locator("summary", { hasText: "Share" }).click();
     await page.locator("[data-share=command]").click();
     const text = await page.locator("dialog.command pre").textContent();
     expect(text).toContain("qkv view bundled 'It'\\''s a whale' --layer 1 --head 2");
     expect(text).toContain("trace.weights({ layer: 1, head: 2 })");
+    await page.keyboard.press("Escape");
+    const ours = (JSON.parse((await download(page, "json")).toString()) as { heads: (number | null)[][][] }).heads[2]!;
+    const [command, , ...code] = text!.split("\n");
+    const jiti = join(root, "node_modules/jiti/lib/jiti-cli.mjs");
+    const run = (line: string): string =>
+      execFileSync("sh", ["-c", line], { cwd: root, encoding: "utf8", maxBuffer: 1e8 });
+    const theirs = JSON.parse(
+      run(`${command!.replace(/^qkv /, `'${process.execPath}' '${jiti}' src/cli/main.ts `)} --json`),
+    ) as { weights: (number | null)[][] };
+    const file = join(await mkdtemp(join(tmpdir(), "qkv-snippet-")), "snippet.mjs");
+    const last = code.at(-1)!.replace(/;.*$/, "");
+    writeFileSync(
+      file,
+      `${code
+        .slice(0, -1)
+        .join("\n")
+        .replace(
+          '"qkv/models"',
+          JSON.stringify(join(root, "src/models/index.ts")),
+        )}\nconsole.log(JSON.stringify(Array.from(${last}.data)));`,
+    );
+    const flat = JSON.parse(run(`'${process.execPath}' '${jiti}' '${file}'`)) as number[];
+    const bytes = (numbers: number[]): Buffer => Buffer.from(Float32Array.from(numbers).buffer);
+    expect(bytes(flat).equals(bytes(theirs.weights.flat().map((w) => w ?? 0)))).toBe(true);
+    // The browser's kernel adds in another order than Node's: equal to rounding.
+    ours.flat().forEach((w, n) => expect(Math.abs((w ?? 0) - flat[n]!)).toBeLessThan(2e-6));
     await page.close();
   });
 });
