@@ -101,6 +101,7 @@ export class LinePainter {
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    // biome-ignore lint/correctness/useHookAtTopLevel: a call of WebGL, not of React
     gl.useProgram(this.#program);
     gl.uniform2f(gl.getUniformLocation(this.#program!, "size"), scene.width, scene.height);
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 2 * (pieces + 1), scene.lines.length);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { attentionWeights } from "../../../src/attention/index.js";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
 import { openGoldenModel } from "./models.js";
@@ -192,7 +192,7 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
     );
   });
 
-  describe("item 4", () => {
+  describe("item 4: check badges", () => {
     const clean = syntheticTrace({ tokens: [..."abcabcab"], heads: [["previous", "broad"], ["uniform", "local"]], headDim: 16 }); // biome-ignore format: one plan
     const { info } = clean;
     const map = (values: number[], n = Math.sqrt(values.length), mask?: number[]): Trace =>
@@ -227,11 +227,9 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
         t.trim(),
       );
     };
-    beforeAll(async () => {
-      if (!cannot) page = await e.open("view=map");
-    });
 
     test("12 planted faults raise 12 badges", async () => {
+      page = await e.open("view=map");
       for (const [n, [what, badge, trace]] of faults.entries()) {
         const shown = await bad(`fault-${n}`, trace());
         expect(
@@ -243,6 +241,7 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
     });
 
     test("four clean traces raise none", async () => {
+      page = await e.open("view=map");
       const bundled = (await loadModel("bundled")).read(sentence, { trace: { values: true, logits: true } }).trace;
       const bert = (await loadModel(folders["bert"]!)).forward({ inputIds: [[5, 17, 3]] }, { trace: true }).trace;
       const both = syntheticTrace({ tokens: [..."xyzzy"], heads: [["broad"]], causal: false });
