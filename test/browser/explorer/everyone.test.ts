@@ -1,23 +1,10 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { cannot, choice, eventually, explorer } from "./open.js";
+import { violations } from "./axe.js";
+import { cannot, choice, engine, eventually, explorer } from "./open.js";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const views = ["text", "lines", "map", "heads", "neuron", "types", "whatif", "timeline", "compare", "lens", "flow"];
-
-/** Rules of WCAG 2.2 A and AA and good practice; the page's own CSP forbids injected scripts, so the checker is evaluated. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const result = await (globalThis as any).axe.run(document, { resultTypes: ["violations"] });
-    return result.violations.flatMap((v: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
-      v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} — ${n.failureSummary}`),
-    );
-  });
-}
 
 async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
@@ -28,7 +15,7 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
   const e = explorer();
 
   for (const theme of ["light", "dark", "contrast"]) {
-    test(`axe finds nothing in any view, ${theme} theme`, async () => {
+    test(`item 30: axe finds nothing in any view, ${theme} theme`, async () => {
       const page = await e.open(`theme=${theme}&q=5&k=2`);
       for (const view of views) {
         await show(page, view);
@@ -38,7 +25,7 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     });
   }
 
-  test("the whole tour by keyboard: cell, layer, head, views, help, search, back to the text", async () => {
+  test("item 29: the whole tour by keyboard: cell, layer, head, views, help, search, back to the text", async () => {
     const page = await e.open("view=map");
     await page.waitForSelector("canvas.picture");
     await page.keyboard.press("ArrowDown");
@@ -61,15 +48,16 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("sea");
     await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector("dialog.find") === null);
     await page.keyboard.press("t");
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe("text");
+    await eventually(() => page.evaluate(() => document.activeElement?.id)).toBe("text");
     await page.keyboard.press("Escape");
     for (let n = 0; n < 60; n++) await page.keyboard.press("Tab"); // no trap: focus leaves every part again
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBeTruthy();
     await page.close();
   });
 
-  test("360 pixels wide: nothing sticks out, in any view", async () => {
+  test("item 32: 360 pixels wide: nothing sticks out, in any view", async () => {
     const page = await e.open("", { viewport: { width: 360, height: 740 } });
     for (const view of views) {
       await show(page, view);
@@ -78,10 +66,108 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     await page.close();
   });
 
-  test("reduced motion: nothing moves by itself", async () => {
+  test("item 32: reduced motion: nothing moves by itself", async () => {
     const page = await e.open();
     expect(await page.evaluate(() => [...document.querySelectorAll("*")].filter((x) => { const s = getComputedStyle(x); return s.animationName !== "none" || s.transitionDuration.split(",").some((d) => Number.parseFloat(d) > 0); }).length)).toBe(0); // biome-ignore format: one question
     await page.close();
+  });
+
+  test("item 30: under text, lines and map stands a real table of what the chosen token looks at, and it is the trace's", async () => {
+    const page = await e.open("layer=1&head=2&q=7");
+    const row = await engine<(number | null)[]>(page, "row", { layer: 1, head: 2, query: 7 });
+    const best = Math.max(...row.map((w) => w ?? 0));
+    for (const view of ["text", "lines", "map"]) {
+      await show(page, view);
+      const table = page.locator("#stage table.numbers").first();
+      await table.locator("tbody tr").first().waitFor();
+      expect(await table.locator("caption").count(), view).toBe(1);
+      expect(await table.locator("thead th[scope=col]").count(), view).toBeGreaterThan(2);
+      expect(await table.locator("tbody tr").first().locator("td").last().textContent(), view).toBe(best.toFixed(4));
+    }
+    await page.close();
+  });
+
+  test("item 32: every page of words and labs by keyboard alone: menu, page, question, next page", async () => {
+    const page = await e.open("view=text");
+    await page.locator("summary", { hasText: "Chapters" }).focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await eventually(async () => (await choice(page))["page"]).toBe("intuition");
+    await page.waitForSelector("qkv-predict button");
+    await page.locator("qkv-predict button").first().focus();
+    await page.keyboard.press("Enter");
+    await eventually(() => page.locator("qkv-predict [role=status]").textContent()).toMatch(/^(Yes|No)\./);
+    await page.getByRole("button", { name: /^2 · .* →$/ }).focus();
+    await page.keyboard.press("Enter");
+    await eventually(async () => (await choice(page))["page"]).toBe("numbers");
+    await page.getByRole("spinbutton").first().focus();
+    await page.keyboard.press("ArrowUp");
+    await eventually(async () => JSON.stringify((await choice(page))["extra"])).toContain("1.5");
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ page: "explore" }));
+    await page.close();
+  });
+
+  test("item 32: at 200 % zoom and with text at twice its size nothing is cut off", async () => {
+    const page = await e.open("", { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 }); // 1280 × 900 at 200 %
+    for (const view of views) {
+      await show(page, view);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), view).toBeLessThanOrEqual(640);
+    }
+    await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; }); // biome-ignore format: one line
+    for (const view of ["text", "map", "types"]) {
+      await show(page, view);
+      expect(
+        await page.evaluate(() => document.documentElement.scrollWidth),
+        `${view}, large text`,
+      ).toBeLessThanOrEqual(640);
+    }
+    await page.context().close();
+  });
+
+  test("item 32: touch: a tap chooses the cell under the finger", async () => {
+    const page = await e.open("view=map&layer=1&head=2", {
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    await page.locator("canvas.picture").waitFor();
+    await page.locator("canvas.picture").scrollIntoViewIfNeeded();
+    const at = await page.evaluate(() => (document.querySelector("qkv-map-view") as any).picture.scene.map);
+    await page.locator("canvas.picture").tap({ position: { x: at.x + 2.5 * at.zoom, y: at.y + 6.5 * at.zoom } });
+    await eventually(async () => [(await choice(page))["query"], (await choice(page))["key"]]).toEqual([6, 2]);
+    await page.context().close();
+  });
+
+  test("item 31: forced colours: the page keeps its parts apart, in the system's own colours", async () => {
+    const page = await e.open("view=map", { viewport: { width: 1280, height: 900 }, forcedColors: "active" });
+    await page.locator("canvas.picture").waitFor();
+    expect(await page.evaluate(() => document.documentElement.dataset["theme"])).toBe("contrast");
+    for (const view of ["text", "map", "heads"]) {
+      await show(page, view);
+      expect(await violations(page), view).toEqual([]);
+    }
+    await page.context().close();
+  });
+
+  test("item 32: contrast: the theme of a system that asks for more of it is high contrast", async () => {
+    const page = await e.open("view=text", { viewport: { width: 1280, height: 900 }, contrast: "more" });
+    await eventually(() => page.evaluate(() => document.documentElement.dataset["theme"])).toBe("contrast");
+    await page.context().close();
+  });
+
+  test("right-to-left and CJK tokens keep their own direction and stay whole in text, tables and pictures", async () => {
+    for (const text of ["שלום עולם, שלום לכם", "السلام عليكم ورحمة", "鯨は海の魚ではない。鯨は獣である。"]) {
+      const page = await e.open(`text=${encodeURIComponent(text)}`);
+      for (const view of ["text", "lines", "map", "neuron", "types"]) {
+        await show(page, view);
+        expect(await page.locator("#stage .failure").count(), `${text} ${view}`).toBe(0);
+      }
+      await show(page, "text");
+      expect(await page.locator(".passage bdi").count()).toBeGreaterThan(3); // each isolated: its neighbours keep their place
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280);
+      await page.close();
+    }
   });
 
   test("tokens that would be markup or turn the text around stay text", async () => {

@@ -55,6 +55,54 @@ describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is l
     await page.waitForSelector("table.score-grid tbody tr:nth-child(4)");
   });
 
+  test("a model too large for the tab is refused before it is read, with what it would need", async () => {
+    const page = await e.open();
+    const text = (await choice(page))["text"];
+    await page.evaluate(() => {
+      const files = new DataTransfer();
+      const weights = new File([new Uint8Array(8)], "model.safetensors");
+      Object.defineProperty(weights, "size", { value: 14e9 });
+      weights.arrayBuffer = () => {
+        throw new Error("read all the same");
+      };
+      const config = new File(["{}"], "config.json");
+      const event = new Event("drop", { bubbles: true });
+      Object.assign(event, { dataTransfer: { items: [], files: [config, weights], types: ["Files"] } });
+      void files;
+      document.querySelector("qkv-app")!.dispatchEvent(event);
+    });
+    await eventually(notice(page)).toMatch(/needs about 28\.0 GB of memory, more than a browser tab can hold/);
+    await eventually(notice(page)).toContain("qkv explore FOLDER");
+    expect((await choice(page))["text"]).toBe(text);
+    expect(await page.locator(".token").count()).toBeGreaterThan(3);
+  });
+
+  test("storage refused: a page whose every store throws draws, changes and shares all the same", async () => {
+    const context = await e.browser().newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (x) => complaints.push(x.message));
+    page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
+    await page.addInitScript(() => {
+      const refuse = (): never => {
+        throw new DOMException("The operation is insecure.", "SecurityError");
+      };
+      for (const name of ["localStorage", "sessionStorage", "indexedDB", "caches"])
+        Object.defineProperty(globalThis, name, { get: refuse, configurable: true });
+      Object.defineProperty(document, "cookie", { get: refuse, set: refuse });
+      history.pushState = refuse as typeof history.pushState;
+      history.replaceState = refuse as typeof history.replaceState;
+    });
+    await page.goto(`http://127.0.0.1:${e.server().port}/#v=1&text=The+whale+rose+and+the+sea&view=map`);
+    await page.locator("canvas.picture").waitFor();
+    await page.fill("#text", "Another text");
+    await eventually(async () => (await choice(page))["text"]).toBe("Another text");
+    await page.getByRole("tab", { name: "Text" }).click();
+    await eventually(() => page.locator(".token").count()).toBeGreaterThan(1);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
   test("cross-attention is a rectangle in every view, beside the encoder's and the decoder's own maps", async () => {
     const maps = (Lq: number, Lk: number) =>
       tensor(
