@@ -89,14 +89,14 @@ class CorpusLab extends View {
     const score = (h: CorpusHead | undefined, id: string | undefined): TemplateResult => {
       const s = id ? h?.scores[id] : undefined;
       return s
-        ? html`<span class="number">${s.mean.toFixed(2)}</span> <span class="soft">± ${Number.isNaN(s.half) ? "?" : s.half.toFixed(2)}, chance ${Number.isNaN(s.chance) ? "?" : s.chance.toFixed(2)}</span>`
+        ? html`<span class="number">${s.mean.toFixed(2)}</span> <span class="soft">± ${Number.isNaN(s.half) ? "?" : s.half.toFixed(2)}${id === "broad" || Number.isNaN(s.chance) ? "" : `, chance ${s.chance.toFixed(2)}`}</span>`
         : html`<span class="soft">–</span>`;
     };
     const rows = a.heads.map((h) => ({ h, other: b?.heads.find((x) => x.layer === h.layer && x.head === h.head) }));
     const changed = rows.filter(({ h, other }) => other && changesJob(h, other));
     const chosen = rows.find(({ h }) => `${h.layer} ${h.head}` === this.at);
     return html`
-      <p class="lead" data-testid="changed">${b ? html`${changed.length === 0 ? "No head changes" : changed.length === 1 ? "One head changes" : `${changed.length} heads change`} its job between ${a.name} and ${b.name}${changed.length > 0 ? `: ${changed.map(({ h }) => `${h.layer}.${h.head}`).join(", ")}` : ""}.` : `Reading ${a.name}…`}</p>
+      <p class="lead" data-testid="changed">${b ? html`${changed.length === 0 ? "No head changes its job" : changed.length === 1 ? "One head changes its job" : `${changed.length} heads change their jobs`} between ${a.name} and ${b.name}${changed.length > 0 ? `: ${changed.map(({ h }) => `${h.layer}.${h.head}`).join(", ")}` : ""}.` : `Reading ${a.name}…`}</p>
       <div class="scrolls" tabindex="0" role="group" aria-label="Jobs of heads"><table class="numbers"><caption>The job of each head: the score furthest above its chance level, with its 95 % interval</caption>
         <thead><tr><th scope="col">head</th><th scope="col" class="word">in ${a.name}</th><th scope="col">score</th>${b ? html`<th scope="col" class="word">in ${b.name}</th><th scope="col">score</th>` : nothing}<th scope="col">texts</th></tr></thead>
         <tbody>${rows.map(({ h, other }) => html`<tr class=${other && changesJob(h, other) ? "changes" : ""}><th scope="row">${h.layer}.${h.head}</th><td class="word">${name(h.best)}</td><td>${score(h, h.best)}</td>${b ? html`<td class="word">${other ? name(other.best) : "–"}${other && changesJob(h, other) ? html` <b>changed</b>` : nothing}</td><td>${score(other, other?.best)}</td>` : nothing}

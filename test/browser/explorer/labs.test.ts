@@ -185,7 +185,7 @@ describe.skipIf(cannot)("labs and chapters", () => {
       /prose: 16 texts.*repeats: 16 texts/,
     );
     await eventually(() => page.getByTestId("changed").textContent()).toMatch(
-      /^(No head changes|One head changes|\d+ heads change) its job between prose and repeats/,
+      /^(No head changes its job|One head changes its job|\d+ heads change their jobs) between prose and repeats/,
     );
     await page.close();
   });
