@@ -71,10 +71,11 @@ class PlainMap extends PictureView {
   }
   protected override moved(event: PointerEvent): void {
     super.moved(event);
+    if (!this.#drag) return;
     const at = this.picture?.at(event);
-    if (!this.#drag || at?.query === undefined || at.key === undefined) return;
+    const { query = this.#drag.query, key = this.#drag.key } = at ?? {}; // a drag may leave the map
     const up = this.#drag.y - event.clientY;
-    this.#tell("drag-cell", { query: at.query, key: at.key, from: this.#drag, up, first: false });
+    this.#tell("drag-cell", { query, key, from: this.#drag, up, first: false });
   }
   protected override released(event: PointerEvent): void {
     super.released(event);

@@ -1,7 +1,7 @@
 /** @file What if? Change a head, a layer, the mask, the scale; see what the model would say instead; take it back exactly. */
 import { html, nothing, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
-import type { Ablation, Edit, KindView, NextChange, RunView, SweepResult } from "../engine/protocol.js";
+import type { Ablation, Edit, KindView, LayerMaps, NextChange, RunView, SweepResult } from "../engine/protocol.js";
 import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { words } from "../state/store.js";
@@ -110,18 +110,20 @@ class WhatIfView extends View {
           </div>
           ${this.#rowChoice(k)}
           ${this.#controls(run, k)}
-          <h2 class="small-head">Changes in force</h2>
-          ${
-            c.edits.length === 0
-              ? html`<p class="soft">None: this is the model as it was trained.</p>`
-              : html`<ol class="edits">${c.edits.map((e, n) => html`<li>${editWords(e)} <button class="quiet" aria-label=${`take back: ${editWords(e)}`} @click=${() => store.change({ edits: c.edits.filter((_, i) => i !== n) }, "push")}>take back</button></li>`)}</ol>
-            <p><button @click=${() => store.change({ edits: c.edits.slice(0, -1) }, "push")}>Undo</button> <button @click=${() => store.change({ edits: [] }, "push")}>Original</button></p>`
-          }
           ${failed ? failure(failed) : nothing}
         </div>
         <div aria-live="polite">${this.#effect(run)}</div>
       </div>
       ${this.#paint(k)}
+      <section class="block" aria-label="Changes in force">
+        <h2 class="small-head">Changes in force</h2>
+        ${
+          c.edits.length === 0
+            ? html`<p class="soft">None: this is the model as it was trained.</p>`
+            : html`<ol class="edits">${c.edits.map((e, n) => html`<li>${editWords(e)} <button class="quiet" aria-label=${`take back: ${editWords(e)}`} @click=${() => store.change({ edits: c.edits.filter((_, i) => i !== n) }, "push")}>take back</button></li>`)}</ol>
+          <p><button @click=${() => store.change({ edits: c.edits.slice(0, -1) }, "push")}>Undo</button> <button @click=${() => store.change({ edits: [] }, "push")}>Original</button></p>`
+        }
+      </section>
       ${this.#sweep(run, k)}`;
   }
 
@@ -213,34 +215,43 @@ class WhatIfView extends View {
     return base.state === "ready" ? base.value : undefined;
   }
 
+  #lastEffect: TemplateResult | undefined;
   #effect(run: RunView): TemplateResult {
     const { store } = this;
     if (!run.hasLogits)
       return html`<p class="soft">This model gives no next token; the maps of later layers show what changed.</p>`;
+    // While a change is computed the last answer stays: nothing jumps under a hand that drags.
+    const last = this.#lastEffect ?? html`<p class="soft">…</p>`;
     const base = this.#base(run);
-    if (!base) return html`<p class="soft">…</p>`;
+    if (!base) return last;
     const change = store.ask(`change ${base.id} ${run.id}`, () =>
       store.engine.compareNext({ run: base.id, with: run.id }),
     ).value;
     if (change.state === "failed") return failure(change.message);
-    if (change.state !== "ready") return html`<p class="soft">…</p>`;
+    if (change.state !== "ready") return last;
     const v: NextChange = change.value;
     const edited = store.choice.value.edits.length > 0;
-    return html`<h2 class="small-head">The next token</h2>
+    this.#lastEffect = html`<h2 class="small-head">The next token</h2>
       ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, edited ? ["before", "after"] : ["probability", ""])}
       <dl class="facts">
         <div><dt>KL from the original</dt><dd data-testid="kl">${v.kl.toFixed(4)} nats</dd></div>
         ${v.lossBefore === null ? nothing : html`<div><dt>loss on this text</dt><dd>${v.lossBefore.toFixed(4)}${edited ? html` → <b>${v.lossAfter!.toFixed(4)}</b>` : ""} nats a token</dd></div>`}
         ${v.target ? html`<div><dt>logit of “${visible(v.target.text)}”</dt><dd>${v.target.before.toFixed(3)}${edited ? html` → <b>${v.target.after.toFixed(3)}</b>` : ""}</dd></div>` : nothing}
       </dl>`;
+    return this.#lastEffect;
   }
 
   #dragged = { weight: 0 };
+  #had: { here: string; value: LayerMaps } | undefined;
 
   /** Paint one weight: choose a cell, set what it should be. */
   #paint(k: KindView): TemplateResult {
     const { store } = this;
-    const maps = store.maps();
+    const asked = store.maps();
+    const here = `${store.shown.value?.text} ${k.kind} ${layerOf(store, k)}`;
+    if (asked?.state === "ready") this.#had = { here, value: asked.value };
+    // While an edit is computed the picture stays: a drag goes on over it.
+    const maps = this.#had?.here === here ? { state: "ready" as const, value: this.#had.value } : asked;
     const c = store.choice.value;
     if (maps?.state !== "ready" || c.filter.words || c.filter.hideFirst || c.filter.hideSpecial) return html``;
     const [R, C] = [maps.value.rows.length, maps.value.columns.length];
