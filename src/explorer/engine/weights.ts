@@ -13,7 +13,8 @@ export function weightNamed(model: Model, ...ends: string[]): Tensor | undefined
     if (read.has(end)) return read.get(end);
     for (const [name, parameter] of model.named()) {
       if (name === end || name.endsWith(`.${end}`)) {
-        const value = parameter.copy();
+        const copy = parameter.copy(); // in the kernel's memory, which a scope may take back
+        const value = tensor(copy.data.slice(), copy.shape);
         read.set(end, value);
         return value;
       }

@@ -68,6 +68,8 @@ export interface Box {
 export interface Scene {
   width: number;
   height: number;
+  /** What the numbers are, apart from which heads are shown: pictures under the same name may be kept. */
+  name?: string;
   /** One sentence, for a reader who cannot see it. */
   says: string;
   plot: Box;

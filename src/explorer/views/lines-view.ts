@@ -9,6 +9,8 @@ import { PictureView } from "./picture-view.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
+let counted = 0;
+
 class LinesView extends PictureView {
   override render(): TemplateResult {
     const { store } = this;
@@ -66,9 +68,16 @@ class LinesView extends PictureView {
   #scene(o: LinesOptions): LinesScene {
     const name = JSON.stringify([o.heads, o.least, o.mass, o.width, o.query, o.rows.length, document.fonts?.status]);
     if (this.#kept?.name !== name || this.#kept.values !== o.values)
-      this.#kept = { name, values: o.values, scene: linesScene(o) };
+      this.#kept = { name, values: o.values, scene: { ...linesScene(o), name: this.#nameOf(o) } };
     return this.#kept.scene;
   }
+
+  /** The numbers and the look of a head's curves, whichever heads are shown. */
+  #nameOf(o: LinesOptions): string {
+    if (this.#numbers?.values !== o.values) this.#numbers = { values: o.values, id: ++counted };
+    return `${this.#numbers.id} ${o.least} ${o.mass}`;
+  }
+  #numbers: { values: Float32Array; id: number } | undefined;
 
   #toggle(heads: number[], h: number): void {
     const next = heads.includes(h) ? heads.filter((x) => x !== h) : [...heads, h].sort((a, b) => a - b);

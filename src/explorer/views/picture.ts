@@ -3,13 +3,13 @@
  * pointer events in the scene's own terms. Views say what the scene is and what a hit means.
  */
 import { drawScene, type Look } from "../draw/canvas.js";
-import type { LinePainter } from "../draw/lines-gl.js";
+import type { ManyLines } from "../draw/many-lines.js";
 import { hit, type Scene } from "../scene/scene.js";
 
-/** From here on curves are drawn by WebGL. */
+/** From here on curves are drawn head by head and kept. */
 const manyLines = 3000;
-let painter: Promise<LinePainter> | undefined;
-let lines: LinePainter | undefined;
+let loading: Promise<unknown> | undefined;
+let lines: ManyLines | undefined;
 
 export type Hit = ReturnType<typeof hit>;
 
@@ -49,21 +49,36 @@ export class Picture {
     const g = canvas.getContext("2d");
     if (!g) return;
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (scene.lines.length > manyLines && this.#many(g, scene, look, ratio)) return;
+    if (scene.lines.length > manyLines) return this.#many(g, scene, look, ratio);
     drawScene(g, scene, look);
   }
 
-  /** Thousands of curves in one draw of WebGL; until its code is there, and where there is none, the 2D canvas does it. */
-  #many(g: CanvasRenderingContext2D, scene: Scene, look: Look, ratio: number): boolean {
-    if (!painter) {
-      painter = import("../draw/lines-gl.js").then(({ LinePainter }) => (lines = new LinePainter()));
-      void painter.then(() => this.draw());
+  /** What of the picture is on screen, with some above and below; scrolling on draws the next part. */
+  #slice(scene: Scene): readonly [number, number] {
+    const { top } = this.canvas.getBoundingClientRect();
+    const from = Math.max(0, Math.floor((-top - 200) / 200) * 200);
+    if (!this.#scrolls) {
+      this.#scrolls = true;
+      const stop = new AbortController();
+      addEventListener("scroll", () => {
+        if (!this.canvas.isConnected) stop.abort();
+        else if (this.scene && this.scene.lines.length > manyLines && this.look) this.show(this.scene, this.look);
+      }, { capture: true, passive: true, signal: stop.signal }); // biome-ignore format: one listener
     }
-    if (!lines) return true; // a frame without lines rather than one that takes seconds
+    return [from, Math.min(scene.height, from + innerHeight + 600)];
+  }
+  #scrolls = false;
+
+  /** Thousands of curves; their code comes with the first of them. */
+  #many(g: CanvasRenderingContext2D, scene: Scene, look: Look, ratio: number): void {
+    if (!lines) {
+      loading ??= import("../draw/many-lines.js").then(({ ManyLines }) => (lines = new ManyLines()));
+      void loading.then(() => this.draw());
+      return; // a frame without lines rather than one that takes seconds
+    }
     g.clearRect(0, 0, scene.width, scene.height);
-    if (!lines.draw(g, scene, look, ratio)) return false;
+    lines.draw(g, scene, look, ratio, this.#slice(scene), scene.name ?? "");
     drawScene(g, { ...scene, lines: [] }, look, { keep: true });
-    return true;
   }
 
   /** What is under a pointer. */
