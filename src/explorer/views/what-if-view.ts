@@ -314,7 +314,7 @@ class WhatIfView extends View {
       ) => {
         this.form = (e.target as HTMLSelectElement).value as Ablation;
       }}>${Object.entries(forms).map(([id, name]) => html`<option value=${id} ?selected=${id === this.form}>${name}</option>`)}</select></label></p>
-      <p>${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
+      <p>${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" ?disabled=${this.store.run.value.state !== "ready"} @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
       ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
       ${this.sweep ? this.#sweepGrid(this.sweep.results, k) : nothing}</section>`;
   }

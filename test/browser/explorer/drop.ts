@@ -22,4 +22,9 @@ export async function drop(page: Page, name: string, bytes: Uint8Array): Promise
     was,
   );
   await ready(page);
+  // A file that was opened is also the one that is shown.
+  await page.waitForFunction(() => {
+    const { store } = (globalThis as unknown as { qkv: { store: { choice: { peek(): { model: string } }; shown: { peek(): { model: { id: string } } | undefined }; notice: { peek(): { tone: string } | null } } } }).qkv;
+    return store.notice.peek()?.tone === "error" || store.shown.peek()?.model.id === store.choice.peek().model || store.choice.peek().model === "";
+  }); // biome-ignore format: one question
 }
