@@ -26,8 +26,10 @@ const list = (ports: Opened["inputs"]): Port[] =>
 
 /** Opens an ONNX file through onnxruntime. @throws {FileError} when it is neither an attention nor a model of token ids */
 export async function openOnnxCandidate(file: string): Promise<Candidate> {
-  const { openOnnx } = (await import("../../onnx/index.js")) as unknown as { openOnnx(f: string): Promise<Opened> };
-  const opened = await openOnnx(file);
+  const { openOnnx } = (await import("../../onnx/index.js")) as unknown as {
+    openOnnx(f: string, o: object): Promise<Opened>;
+  };
+  const opened = await openOnnx(file, { session: { logSeverityLevel: 4 } }); // what fails is thrown: no need to print it too
   const [inputs, outputs] = [list(opened.inputs), list(opened.outputs)];
   const named = (pattern: RegExp) => inputs.find((p) => pattern.test(p.name))?.name;
   const first = outputs[0]!.name;
@@ -36,19 +38,28 @@ export async function openOnnxCandidate(file: string): Promise<Candidate> {
     const mask = named(/attention_?mask/i);
     const types = named(/token_?type/i);
     const positions = named(/position_?ids/i);
-    const past = inputs.some((p) => /past/i.test(p.name));
+    const past = inputs.filter((p) => /past/i.test(p.name) && /float/i.test(p.type ?? "float"));
+    const present = outputs.filter((p) => /present/i.test(p.name)).map((p) => p.name);
+    const cached = past.length > 0 && past.length === present.length;
     const integers = (rows: number[][]): Fed => ({
       data: BigInt64Array.from(rows.flat(), (n) => BigInt(n)),
       shape: [rows.length, rows[0]?.length ?? 0],
     });
-    const forward = async (rows: number[][], attentionMask: number[][]) => {
+    const forward = async (rows: number[][], attentionMask: number[][], earlier?: unknown) => {
+      const before = earlier as Fed[] | undefined;
       const feeds: Record<string, Fed> = { [ids]: integers(rows) };
       if (mask) feeds[mask] = integers(attentionMask);
       if (types) feeds[types] = integers(rows.map((r) => r.map(() => 0)));
-      if (positions) feeds[positions] = integers(attentionMask.map(cumulative));
-      return (await opened.run(feeds)).outputs[first];
+      if (positions) feeds[positions] = integers(attentionMask.map((m, b) => cumulative(m).slice(-rows[b]!.length)));
+      if (cached) for (const [n, p] of past.entries()) feeds[p.name] = before?.[n] ?? noKeys(p, rows.length);
+      const { outputs: out } = await opened.run(feeds);
+      return cached ? { logits: out[first], past: present.map((name) => out[name]) } : out[first];
     };
-    const config: ModelConfig = { vocabSize: await vocabulary(forward), ...(past ? { causal: true } : {}) };
+    const config: ModelConfig = {
+      vocabSize: await vocabulary(forward),
+      ...(past.length > 0 || present.length > 0 ? { causal: true } : {}),
+      ...(positions ? {} : { takesPositions: false }),
+    };
     return {
       kind: "model",
       name: file,
@@ -82,6 +93,12 @@ export async function openOnnxCandidate(file: string): Promise<Candidate> {
     fix: "export the graph with one of these sets of inputs",
   });
 }
+
+/** Keys or values of no token: [B, heads, 0, D]. */
+const noKeys = ({ shape = [] }: Port, batch: number): Fed => ({
+  data: new Float32Array(0),
+  shape: shape.map((n, axis) => (axis === 0 ? batch : typeof n === "number" && axis !== 2 ? n : 0)),
+});
 
 /** Positions of real tokens: cumsum(mask) − 1, never below 0. */
 const cumulative = (mask: number[]): number[] => {

@@ -51,6 +51,14 @@ export function positions(lab: ModelLab, call: string, apart: number, found: Pad
         "With rotary positions a shift changes the output: scores do not depend on the distance alone, as when q and k are turned by different layouts.",
       evidence: base,
     };
+  else if (lab.config.causal && lab.config["takesPositions"] === false)
+    found["left-pad-positions"] ??= {
+      severity: "warning",
+      message:
+        "The graph has no position_ids input and numbers tokens from the start of the row: with padding on the left its outputs are wrong.",
+      evidence: base,
+      fix: "Pad on the right, run texts of one length together, or export the model with position_ids as an input and feed cumsum(attention_mask) − 1",
+    };
   else
     found["left-pad-positions"] ??= {
       // BERT and its kin count from the row's start and are padded on the right: for an encoder that is a convention.

@@ -40,7 +40,9 @@ function summary({ findings, ok }: Report, tested: number, paint: Paint): string
   const [errors, warnings, infos] = [count("error"), count("warning"), count("info")];
   const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
   const words = [plural(errors, "error"), plural(warnings, "warning"), plural(infos, "convention")].join(", ");
-  return ok ? paint.green(`✔ ${tested} rules hold: ${words}`) : paint.red(`✖ ${words} (${tested} rules tested)`);
+  return ok
+    ? paint.green(`✔ ${tested - warnings} rules hold: ${words}`)
+    : paint.red(`✖ ${words} (${tested} rules tested)`);
 }
 
 function findingText(f: Finding, paint: Paint): string {
