@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { tensor } from "../tensor/index.js";
-import { clip, warmUpCosine } from "./schedule.js";
+import { clip, restarts, warmUpCosine } from "./schedule.js";
 
 test("the rate climbs in a line to its peak, falls by half a cosine, and ends at its floor", () => {
   const rate = warmUpCosine({ peak: 2, warmUp: 10, steps: 110, floor: 0.1 });
@@ -18,4 +18,15 @@ test("slopes longer than the limit are scaled together; shorter ones stay as the
   const short = { a: tensor([0.3, 0.4], [2]) };
   clip(short, 1);
   expect([...short.a.data]).toEqual([Math.fround(0.3), Math.fround(0.4)]);
+});
+
+test("a warm restart is one schedule after another, and the last one's end goes on", () => {
+  const [first, second] = [
+    { peak: 2, warmUp: 4, steps: 20 },
+    { peak: 1, warmUp: 2, steps: 10 },
+  ];
+  const rate = restarts([first, second]);
+  for (const step of [1, 4, 13, 20]) expect(rate(step)).toBe(warmUpCosine(first)(step));
+  for (const step of [1, 2, 7, 10]) expect(rate(20 + step)).toBe(warmUpCosine(second)(step));
+  expect(rate(99)).toBe(rate(30));
 });

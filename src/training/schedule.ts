@@ -25,6 +25,21 @@ export function warmUpCosine({ peak, warmUp, steps, floor = 0.05 }: ScheduleOpti
 }
 
 /**
+ * One schedule after another: a warm restart, Loshchilov & Hutter 2017 (arXiv:1608.03983) §3.
+ * @param stretches each with its own peak, warm-up and steps; beyond the last, its end goes on
+ */
+export function restarts(stretches: readonly ScheduleOptions[]): (step: number) => number {
+  return (step) => {
+    let before = 0;
+    for (const [n, stretch] of stretches.entries()) {
+      if (step <= before + stretch.steps || n === stretches.length - 1) return warmUpCosine(stretch)(step - before);
+      before += stretch.steps;
+    }
+    return 0; // no stretches
+  };
+}
+
+/**
  * Scales all slopes together so that their length is at most `limit`. Pascanu et al. 2013 (arXiv:1211.5063) alg. 1.
  * @returns the length before
  */

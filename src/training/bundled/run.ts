@@ -14,7 +14,7 @@ import { type BytePairs, bytePairEncoder, trainBytePairs } from "../byte-pairs.j
 import { readCheckpoint, writeCheckpoint } from "../checkpoint.js";
 import { best, type HeadScore, headScores } from "../head-scores.js";
 import { train } from "../loop.js";
-import { warmUpCosine } from "../schedule.js";
+import { restarts } from "../schedule.js";
 import { type Corpus, readCorpus } from "./corpus.js";
 import { recipe, startOf } from "./recipe.js";
 
@@ -85,7 +85,9 @@ export function trainBundled({
     forward,
     optimiser,
     batch: (step) => batchOf(training, recipe.batch, recipe.seed, step),
-    learningRate: warmUpCosine({ ...recipe.learningRate, steps }),
+    learningRate: restarts(
+      recipe.learningRate.map((s) => ({ ...s, steps: Math.ceil((s.steps * steps) / recipe.steps) })),
+    ),
     steps,
     from: resumed?.step ?? 0,
     clip: recipe.clip,
