@@ -65,7 +65,8 @@ export class TurnedParameter extends Parameter {
   }
 }
 
-function turn(x: Tensor): Tensor {
+/** [a, b] → [b, a] */
+export function turn(x: Tensor): Tensor {
   const [rows, columns] = x.shape as [number, number];
   const out = new Float32Array(x.size);
   const { data } = x;

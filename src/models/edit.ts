@@ -12,7 +12,7 @@
 import type { AttentionKind, AttentionListener, HeardResult, Site } from "../attention/listen.js";
 import { outputHeads } from "../kernels/layout.js";
 import { kernelInForce, ops } from "../kernels/current.js";
-import type { AttentionCall, AttentionResult, Heads, Spread } from "../kernels/kernel.js";
+import type { AttentionCall, Heads, Spread } from "../kernels/kernel.js";
 import { asTensor, OptionError, ShapeError, show, type Tensor, type TensorLike, tensor } from "../tensor/index.js";
 import type { Model } from "./model.js";
 
@@ -80,13 +80,16 @@ function asked(edit: Edit, site: Site, call: AttentionCall): AttentionCall {
 }
 
 function answered(edit: Edit, site: Site, call: AttentionCall, result: HeardResult): HeardResult {
-  return headsOf(edit, site, call).reduce((r, head) => {
+  let { output } = result;
+  const maps = new Map(result.maps);
+  for (const head of headsOf(edit, site, call)) {
     if (edit.weights) {
       const map = spreadMap(edit.weights, call);
-      return { ...r, output: withWeights(map, call, r, head), maps: new Map([...(r.maps ?? []), [head, map]]) };
-    }
-    return edit.output === undefined ? r : { ...r, output: silenced(edit.output, call, r, head) };
-  }, result);
+      output = withWeights(map, call, output, head);
+      maps.set(head, map);
+    } else if (edit.output !== undefined) output = silenced(edit.output, call, output, head);
+  }
+  return { ...result, output, ...(maps.size > 0 && { maps }) };
 }
 
 /** Another scale for some heads is their queries times a factor. q lies merged, [B, Lq, …H·D…]. */
@@ -108,13 +111,7 @@ function* rowsOf(call: AttentionCall, output: Tensor, head: number): Generator<{
 }
 
 /** A factor on one head's columns, through the graph, so that an edited model can still be trained. */
-function silenced(
-  output: "zero" | "mean" | number,
-  call: AttentionCall,
-  result: AttentionResult,
-  head: number,
-): Tensor {
-  const x = result.output;
+function silenced(output: "zero" | "mean" | number, call: AttentionCall, x: Tensor, head: number): Tensor {
   if (output === "mean") return averaged(call, x, head);
   const { valueDim: D, heads } = call;
   const merged = call.outputLayout === "merged";
@@ -173,11 +170,11 @@ function spreadMap(given: TensorLike, call: AttentionCall): Tensor {
 }
 
 /** o = P·v with the map given. */
-function withWeights(map: Tensor, call: AttentionCall, result: AttentionResult, head: number): Tensor {
+function withWeights(map: Tensor, call: AttentionCall, output: Tensor, head: number): Tensor {
   const { queries, keys, valueDim: D, v } = call;
   const keyHead = Math.floor((head * call.keyHeads) / call.heads);
-  const copy = kernelInForce().empty(result.output.shape);
-  copy.data.set(result.output.data);
+  const copy = kernelInForce().empty(output.shape);
+  copy.data.set(output.data);
   const values = v.tensor.data;
   for (const { b, i, at: to } of rowsOf(call, copy, head)) {
     const sum = new Float64Array(D);

@@ -44,7 +44,9 @@ export function ggufTokenizer(metadata: Metadata, file: string): Tokenizer | und
 const cuts: Readonly<Record<string, string | undefined>> = {
   "llama-bpe": String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
   qwen2: String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-  smollm: undefined, // digits one by one, then as GPT-2
+  smollm: undefined, // digits one by one, then as GPT-2; so do the next two
+  starcoder: undefined,
+  refact: undefined,
   "gpt-2": undefined,
   default: undefined,
 };
@@ -64,7 +66,7 @@ function byteLevel(metadata: Metadata, tokens: string[], file: string): Tokenize
   const regex = cuts[pre];
   const first = regex
     ? [{ type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false }]
-    : pre === "smollm"
+    : ["smollm", "starcoder", "refact"].includes(pre)
       ? [{ type: "Digits", individual_digits: true }]
       : [];
   return {
