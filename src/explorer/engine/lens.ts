@@ -8,7 +8,7 @@ import { tensor, type Tensor } from "../../tensor/index.js";
 import type { Trace } from "../../trace/index.js";
 import { topOf } from "./predict.js";
 import type { Guess } from "./protocol.js";
-import { weightNamed } from "./weights.js";
+import { normEpsilon, weightNamed } from "./weights.js";
 
 /** The last norm and the word table of a model, as the lens needs them; undefined where they are not found. */
 export function lensParts(model: Model) {
@@ -21,10 +21,9 @@ export function lensParts(model: Model) {
     "wte.weight",
   );
   const norm = weightNamed(model, "model.norm.weight", "transformer.ln_f.weight", "norm.weight", "ln_f.weight");
-  const bias = weightNamed(model, "transformer.ln_f.bias", "ln_f.bias");
+  const bias = weightNamed(model, "model.norm.bias", "transformer.ln_f.bias", "norm.bias", "ln_f.bias");
   if (!table || !norm) return undefined;
-  const config = model.config as Record<string, number | undefined>;
-  const epsilon = config["rms_norm_eps"] ?? config["layer_norm_epsilon"] ?? config["layer_norm_eps"] ?? 1e-5;
+  const epsilon = normEpsilon(model);
   const width = norm.size;
   /** @param x [..., d]  @param final it is after the last norm already */
   const read = (x: Tensor, final: boolean): Tensor =>

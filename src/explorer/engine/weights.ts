@@ -123,8 +123,13 @@ export function headProjections(model: Model, layer: number, head: number): Head
 export function layerNormOf(model: Model, layer: number): (x: Tensor) => Tensor {
   const weight = weightNamed(model, `layers.${layer}.input_layernorm.weight`, `h.${layer}.ln_1.weight`);
   if (!weight) return (x) => x;
-  const bias = weightNamed(model, `h.${layer}.ln_1.bias`);
-  const config = model.config as Record<string, number | undefined>;
-  const epsilon = config["rms_norm_eps"] ?? config["layer_norm_epsilon"] ?? 1e-5;
+  const bias = weightNamed(model, `layers.${layer}.input_layernorm.bias`, `h.${layer}.ln_1.bias`);
+  const epsilon = normEpsilon(model);
   return (x) => (bias ? ops().layerNorm(x, weight, bias, epsilon) : ops().rmsNorm(x, weight, epsilon));
+}
+
+/** ε of a model's norms, under the name its family gives it. */
+export function normEpsilon({ config }: Model): number {
+  const names = ["rms_norm_eps", "norm_epsilon", "layer_norm_epsilon", "layer_norm_eps"];
+  return (names.map((name) => config[name]).find((x) => typeof x === "number") as number | undefined) ?? 1e-5;
 }
