@@ -16,6 +16,9 @@ const short: Record<string, string> = {
   duplicate: "repeats", induction: "induction", alignment: "aligned", broad: "broad",
 }; // biome-ignore format: a table
 
+/** Above this many heads all thumbnails are one picture: a thousand canvases are laid over each other in every frame. */
+const manyHeads = 200;
+
 class HeadsView extends View {
   static override properties = { large: { type: Boolean } };
   declare large: boolean;
@@ -34,10 +37,11 @@ class HeadsView extends View {
     ).value;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
     const types = this.large ? store.types() : undefined;
+    const many = k.layers.length * k.heads > manyHeads;
     return html`
       ${this.large && atlas.state !== "ready" ? waiting(atlas, "Drawing every head") : nothing}
-      <div class="head-grid ${this.large ? "large" : ""}" .style=${`--heads:${k.heads}`} role="group" aria-label="Layers and heads">
-        ${this.large ? nothing : html`<span class="corner" aria-hidden="true"></span>${[...Array(k.heads).keys()].map((h) => html`<span class="head-name" aria-hidden="true">${h}</span>`)}`}
+      <div class="head-grid ${this.large ? "large" : many ? "dense" : ""}" .style=${`--heads:${k.heads}`} role="group" aria-label="Layers and heads">
+        ${this.large ? nothing : html`<span class="corner" aria-hidden="true"></span>${[...Array(k.heads).keys()].map((h) => html`<span class="head-name" aria-hidden="true">${many && h % 5 > 0 ? "" : h}</span>`)}`}
         ${k.layers.map((l, row) => html`
           <span class="layer-name" aria-hidden="true">${this.large ? `layer ${l}` : l}</span>
           ${[...Array(k.heads).keys()].map((h) => {
@@ -47,10 +51,11 @@ class HeadsView extends View {
               aria-label=${this.large ? nothing : `layer ${l}, head ${h}`} title=${this.large ? describeHead(store, l, h) : `layer ${l}, head ${h}`}
               @click=${() => chooseHead(store, l, h)} @dblclick=${() => store.change({ view: "map" }, "push")}
               @keydown=${(e: KeyboardEvent) => this.#walk(e, row, h, k)}>
-              <canvas width=${size} height=${size} data-at=${row * k.heads + h} aria-hidden="true"></canvas>
+              ${many ? html`<span class="thumb-room" data-at=${row * k.heads + h}></span>` : html`<canvas width=${size} height=${size} data-at=${row * k.heads + h} aria-hidden="true"></canvas>`}
               ${this.large ? html`<span class="thumb-name"><span class="sr">layer and head </span><b>${l}.${h}</b> ${habit ? short[habit.id] : ""}</span>` : nothing}
             </button>`;
           })}`)}
+        ${many ? html`<canvas class="all-thumbs" aria-hidden="true"></canvas>` : nothing}
       </div>
       ${this.large ? nothing : html`<p class="grid-note">rows are layers, columns heads${k.queries * k.keys > 2 ** 20 ? "; two rows of each band are shown" : ""}</p>`}`; // biome-ignore format: one template
   }
@@ -71,6 +76,36 @@ class HeadsView extends View {
     );
   }
 
+  /** All thumbnails on one canvas, each where its button is. */
+  #together(canvas: HTMLCanvasElement, imageOf: (room: HTMLElement) => ImageData): void {
+    const grid = canvas.parentElement!;
+    canvas.style.display = "none"; // its own size must not count
+    const [width, height] = [grid.scrollWidth, grid.scrollHeight];
+    const own = grid.getBoundingClientRect();
+    const box = { left: own.left - grid.scrollLeft, top: own.top };
+    const ratio = Math.min(globalThis.devicePixelRatio || 1, Math.sqrt(2 ** 24 / Math.max(1, width * height)));
+    [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    [canvas.style.width, canvas.style.height, canvas.style.display] = [`${width}px`, `${height}px`, ""];
+    const g = canvas.getContext("2d")!;
+    g.imageSmoothingEnabled = false;
+    const rooms = [...this.querySelectorAll<HTMLElement>(".thumb-room")];
+    const boxes = rooms.map((room) => room.getBoundingClientRect());
+    let one: OffscreenCanvas | undefined;
+    const mine = this.#drawn;
+    const from = (start: number): void => {
+      if (this.#drawn !== mine) return; // another picture is wanted by now
+      for (let n = start; n < Math.min(rooms.length, start + 240); n++) {
+        const image = imageOf(rooms[n]!);
+        one ??= new OffscreenCanvas(image.width, image.height);
+        one.getContext("2d")!.putImageData(image, 0, 0);
+        const b = boxes[n]!;
+        g.drawImage(one, (b.left - box.left) * ratio, (b.top - box.top) * ratio, b.width * ratio, b.height * ratio);
+      }
+      if (start + 240 < rooms.length) requestAnimationFrame(() => from(start + 240));
+    };
+    from(0);
+  }
+
   #drawn = "";
   protected override updated(): void {
     const { store } = this;
@@ -84,15 +119,21 @@ class HeadsView extends View {
     if (atlas.state !== "ready") return;
     const { scale, transform } = store.choice.peek();
     const mode = store.mode.peek();
-    const key = `${run.id} ${k.kind} ${scale} ${transform} ${mode} ${this.isConnected}`;
+    const together = this.querySelector<HTMLCanvasElement>("canvas.all-thumbs");
+    const key = `${run.id} ${k.kind} ${scale} ${transform} ${mode} ${this.isConnected} ${together?.parentElement?.clientWidth}`;
     if (key === this.#drawn) return;
     this.#drawn = key;
     const look = { ramp: rampOf(scale, mode), transform, signed: false };
     const [R, C] = [Math.min(size, k.queries), Math.min(size, k.keys)];
-    for (const canvas of this.querySelectorAll<HTMLCanvasElement>("canvas[data-at]")) {
-      const at = Number(canvas.dataset["at"]) * size * size;
+    const valuesOf = (place: HTMLElement): Float32Array => {
+      const at = Number(place.dataset["at"]) * size * size;
       const values = new Float32Array(R * C);
       for (let r = 0; r < R; r++) values.set(atlas.value.values.subarray(at + r * size, at + r * size + C), r * C);
+      return values;
+    };
+    if (together) return this.#together(together, (room) => new ImageData(cellPixels({ rows: R, columns: C, values: valuesOf(room) }, look), C, R)); // biome-ignore format: one call
+    for (const canvas of this.querySelectorAll<HTMLCanvasElement>("canvas[data-at]")) {
+      const values = valuesOf(canvas);
       canvas.width = C;
       canvas.height = R;
       canvas

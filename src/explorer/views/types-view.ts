@@ -85,14 +85,14 @@ class TypesView extends View {
     const k = store.kind.value!;
     const ramp = rampOf(store.choice.value.scale, store.mode.value);
     const at = new Map(view.heads.map((h) => [`${h.layer}.${h.head}`, h.scores[x]!]));
-    return html`<table class="score-grid"><caption>Score of each head</caption>
+    return html`<div class="frame" tabindex="0" role="region" aria-label="Score of each head"><table class=${heads > 16 ? "score-grid dense" : "score-grid"}><caption>Score of each head</caption>
       <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
       <tbody>${layers.map((l) => html`<tr><th scope="row">${l}</th>${[...Array(heads).keys()].map((h) => {
         const s = at.get(`${l}.${h}`) ?? Number.NaN;
         const colour = colourAt(ramp, Number.isFinite(s) ? s : 0);
         const here = l === layerOf(store, k) && h === headOf(store, k);
         return html`<td><button class="score-cell" aria-pressed=${here} .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${h}: ${Number.isFinite(s) ? s.toFixed(2) : "nothing to measure"}`} @click=${() => chooseHead(store, l, h)}>${heads <= 16 ? (Number.isFinite(s) ? s.toFixed(2).replace(/^0/, "") : "") : nothing}</button></td>`;
-      })}</tr>`)}</tbody></table>`; // biome-ignore format: one table
+      })}</tr>`)}</tbody></table></div>`; // biome-ignore format: one table
   }
 
   #scatter(view: HeadTypesView, x: string, y: string): TemplateResult {
