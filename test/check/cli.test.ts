@@ -17,6 +17,11 @@ const ours = (
 beforeAll(() => {
   writeFileSync(join(folder, "hangs.mjs"), ours("while (o.causal) {}"));
   writeFileSync(join(folder, "dies.cjs"), "exports.default = () => process.exit(7);");
+  const own = JSON.stringify(join(root, "src/attention/index.ts"));
+  writeFileSync(
+    join(folder, "tensors.mjs"),
+    `import { attention } from ${own};\nexport default async (q, k, v, o) => attention(q, k, v, o);`,
+  );
   writeFileSync(join(folder, "nothing.mjs"), "export const x = 1;");
   writeFileSync(join(folder, "broken.ts"), "export default function (q: number {");
   writeFileSync(
@@ -102,6 +107,12 @@ test("an endless loop is a finding and not a hang", async () => {
 test("a process that ends is a finding", async () => {
   const { out } = await run(join(folder, "dies.cjs"), "--json", "--rule", "hangs");
   expect(JSON.parse(out).findings[0]).toMatchObject({ rule: "hangs", message: expect.stringContaining("code 7") });
+});
+
+test("a module that gives back this library's tensors: its numbers pass between processes, not its memory", async () => {
+  const { out, code } = await run(join(folder, "tensors.mjs"), "--json", "--time-limit", "20");
+  expect(JSON.parse(out).findings).toEqual([]);
+  expect(code).toBe(0);
 });
 
 test("a model's module is found to be one", async () => {

@@ -52,7 +52,9 @@ export function childProgram(require: any, file: string, jitiPath: string): void
     if (depth > 5) return undefined;
     if (Array.isArray(x)) return x.map((y) => plain(y, depth + 1));
     const out: Any = {};
-    for (const key of ["data", "shape", "dims", ...Object.keys(x)]) {
+    // Of a tensor its numbers and axes: what else it holds may be a library's whole memory.
+    const names = isView(x.data) && (x.shape || x.dims) ? [] : Object.keys(x);
+    for (const key of ["data", "shape", "dims", ...names]) {
       if (key === "past" || key === "pastKeyValues" || key === "past_key_values" || key === "cache") continue;
       if (key in x && typeof x[key] !== "function") out[key] = plain(x[key], depth + 1);
     }

@@ -2,6 +2,7 @@
 import { base } from "../probe/base.js";
 import { distance } from "../probe/compare.js";
 import { showMaps } from "../probe/evidence.js";
+import { unsound } from "../probe/named.js";
 import { withOption } from "../probe/options.js";
 import { packFacts } from "../probe/model-pack.js";
 import { allowedPairs, type Problem, problem, shapeOf } from "../probe/problem.js";
@@ -42,6 +43,7 @@ export const documentsLeakInPack = rule({
     };
     let reason = "";
     for (const causal of [false, true]) {
+      if (causal && (await unsound(lab, "causal"))) continue; // another rule's finding
       const p: Problem = { ...problem(shape, lab.seed), ...(causal ? { causal } : {}) };
       const got = await withOption(lab, p, { documentIds: tensor });
       if (typeof got === "string") {

@@ -39,7 +39,7 @@ export const futureLeak = rule({
   pairs: [
     {
       rule: id,
-      says: "causal: true makes no difference: every query sees the future",
+      says: "with causal: true nothing is hidden: every query sees the future",
       paths: ["causal"],
       pairs: () => () => true,
       hidesNothing: true,
