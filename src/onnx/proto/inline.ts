@@ -30,11 +30,10 @@ interface Call {
   prefix: string;
   /** metadata of the calling node, for nodes that have none of their own: torch writes the module's path there. */
   metadata: Uint8Array[];
-  depth: number;
 }
 
 /** The model's own graph, in which nothing is renamed. */
-const outermost: Call = { rename: (name) => name, attributes: new Map(), prefix: "", metadata: [], depth: 0 };
+const outermost: Call = { rename: (name) => name, attributes: new Map(), prefix: "", metadata: [] };
 
 /** A model with its local functions called nowhere; the same model when it calls none. */
 export function inlined(model: Model): Model {
@@ -80,6 +79,14 @@ const keyOf = ({
   overload?: string | undefined;
 }): string => `${domain}\n${name}\n${overload}`;
 
+/** What one call of a function comes to, calls inside it included. */
+interface Size {
+  nodes: number;
+  bytes: number;
+  /** How many functions stand in each other. */
+  depth: number;
+}
+
 class Inliner {
   readonly edits: Edit[] = [];
   readonly #model: Model;
@@ -87,6 +94,7 @@ class Inliner {
   readonly #functions = new Map<string, FunctionInfo>();
   /** Domains that only functions import. */
   readonly #imports = new Map<string, number>();
+  readonly #sizes = new Map<FunctionInfo, Size>();
   #calls = 0;
   #nodes = 0;
   #bytes = 0;
@@ -110,6 +118,8 @@ class Inliner {
     for (const node of graph.nodes) {
       const called = this.#called(node);
       if (called) {
+        const { nodes, bytes } = this.#size(called, 1);
+        this.#limit(this.#nodes + nodes, this.#bytes + bytes);
         const insert = joined(this.#body(node, called, outermost));
         this.edits.push({ inside: graph.message, at: node.at, remove: node.message.to - node.at, insert });
       } else for (const a of node.attributes.values()) for (const inner of a.graphs ?? []) this.graph(inner);
@@ -132,13 +142,6 @@ class Inliner {
 
   /** The nodes of a function that `node`, itself standing in `around`, calls: fields of a graph. */
   #body(node: Node, f: FunctionInfo, around: Call): Uint8Array[] {
-    if (around.depth >= deepest) {
-      refuse(
-        this.#source.name,
-        `has local functions that call each other more than ${deepest} deep, at "${f.name}"`,
-        "export the model again",
-      );
-    }
     const attributes = new Map<string, Uint8Array>();
     for (const a of [...f.defaults.values(), ...node.attributes.values()]) {
       const value = this.#value(a, around);
@@ -159,7 +162,6 @@ class Inliner {
       attributes,
       prefix,
       metadata: this.#metadata(node, around),
-      depth: around.depth + 1,
     };
     return [...f.nodes.flatMap((n) => this.#node(n, call)), ...passed];
   }
@@ -185,9 +187,37 @@ class Inliner {
     return [out];
   }
 
+  /** What a call comes to, before it is made: calls that double at every level are refused without being written out. */
+  #size(f: FunctionInfo, level: number): Size {
+    const known = this.#sizes.get(f);
+    if (level + (known?.depth ?? 1) - 1 > deepest) {
+      refuse(
+        this.#source.name,
+        `has local functions that call each other more than ${deepest} deep, at "${f.name}"`,
+        "export the model again",
+      );
+    }
+    if (known) return known;
+    const size: Size = { nodes: 0, bytes: 0, depth: 1 };
+    const add = (node: Node): void => {
+      const called = this.#functions.get(keyOf({ domain: node.domain, name: node.op, overload: node.overload }));
+      const inner = called && this.#size(called, level + 1);
+      size.nodes += inner?.nodes ?? 1;
+      size.bytes += inner?.bytes ?? node.message.to - node.message.from;
+      if (inner) size.depth = Math.max(size.depth, inner.depth + 1);
+      else for (const a of node.attributes.values()) for (const graph of a.graphs ?? []) graph.nodes.forEach(add);
+    };
+    f.nodes.forEach(add);
+    this.#sizes.set(f, size);
+    return size;
+  }
+
   #count(bytes: number): void {
-    this.#bytes += bytes;
-    if (++this.#nodes > mostNodes || this.#bytes > mostBytes) {
+    this.#limit(++this.#nodes, (this.#bytes += bytes));
+  }
+
+  #limit(nodes: number, bytes: number): void {
+    if (nodes > mostNodes || bytes > mostBytes) {
       refuse(
         this.#source.name,
         `has local functions of more than ${mostNodes} nodes or ${mostBytes / 2 ** 20} MB in all their calls`,

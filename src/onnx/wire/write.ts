@@ -4,6 +4,7 @@ const encoder = new TextEncoder();
 
 /** A whole number as a varint; a negative one as its 64-bit two's complement, ten bytes. */
 export function varint(value: number | bigint): Uint8Array {
+  if (typeof value === "number" && value >= 0 && value < 2 ** 31) return short(value);
   let v = BigInt.asUintN(64, BigInt(value));
   const out: number[] = [];
   do {
@@ -11,6 +12,15 @@ export function varint(value: number | bigint): Uint8Array {
     v >>= 7n;
     out.push(v === 0n ? b : b | 128);
   } while (v !== 0n);
+  return Uint8Array.from(out);
+}
+
+/** Lengths and tags, which nearly all are: without the long way through BigInt. */
+function short(value: number): Uint8Array {
+  if (value < 128) return Uint8Array.of(value);
+  const out: number[] = [];
+  for (; value > 127; value >>>= 7) out.push((value & 127) | 128);
+  out.push(value);
   return Uint8Array.from(out);
 }
 
