@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { compare } from "../attention/efficient/compare.js";
 import { command } from "./compare.js";
-import { comparisonPage, comparisonSvg, comparisonText } from "./shared/comparison.js";
+import { comparisonPage, comparisonText } from "./shared/comparison.js";
+import { comparisonSvg } from "./shared/comparison-svg.js";
 
 const measured = compare({ lengths: [16, 32], headDim: 4, repeats: 1, mechanisms: ["streaming", "performer"] });
 const said = { machine: { cpu: "a <fast> cpu", cores: 2, load: 0.1, node: "v20" }, ...measured };

@@ -6,12 +6,15 @@ import { Command } from "commander";
 import { type Comparison, type CompareOptions, comparing, type Operands } from "../attention/efficient/compare.js";
 import { onWarning } from "../attention/index.js";
 import { OptionError } from "../tensor/index.js";
-import { comparisonPage, comparisonSvg, comparisonText } from "./shared/comparison.js";
+import { comparisonPage, comparisonText } from "./shared/comparison.js";
+import { comparisonSvg } from "./shared/comparison-svg.js";
 import { writeSafely } from "./shared/files.js";
 import { whole } from "./shared/numbers.js";
 
 export function command(): Command {
   return new Command()
+    .argument("[model]", "take q, k and v from this model, as --model does; default random numbers")
+    .argument("[text]", "what the model reads, as --text does")
     .option("--length <from..to>", "lengths in tokens: a range that doubles, or a list such as 512,2048", "512..4096")
     .option("--heads <n>", "heads", whole("--heads", 1), 1)
     .option("--dim <n>", "numbers in a head", whole("--dim", 1), 64)
@@ -32,9 +35,24 @@ export function command(): Command {
       `
 error: ‖output − exact‖ / ‖exact‖ on these operands. kept: share of exact attention's weight on keys that are seen.
   qkv compare --length 512..65536 --mechanisms slidingWindow,longformer,performer
+  qkv compare bundled "the text it reads" --length 16,32,64
   qkv compare --model bundled --file moby-dick.txt --length 64,128,256`,
     )
-    .action(run);
+    .action((model: string | undefined, text: string | undefined, options: Options) =>
+      run(positional(positional(options, "model", model), "text", text)),
+    );
+}
+
+/** An argument in its option's place. @throws {OptionError} when both are given */
+function positional(options: Options, name: "model" | "text", given: string | undefined): Options {
+  if (given === undefined) return options;
+  if (options[name] === undefined) return { ...options, [name]: given };
+  throw new OptionError({
+    where: "qkv compare",
+    argument: `--${name}`,
+    got: `is given twice: "${given}" and "${options[name]}"`,
+    expected: "one of them",
+  });
 }
 
 interface Options {

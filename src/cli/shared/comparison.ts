@@ -1,5 +1,6 @@
-/** @file A comparison as a table and a plot in the terminal, as SVG, and as one page. */
+/** @file A comparison as a table and a plot in the terminal, and as one page. */
 import type { Comparison, Measurement } from "../../attention/efficient/compare.js";
+import { bytes, comparisonPanels, share, short } from "./comparison-svg.js";
 
 export interface Said extends Comparison {
   machine: { cpu: string; cores: number; load: number | undefined; node: string };
@@ -100,73 +101,35 @@ function extent(rows: readonly Measurement[]) {
   return { names, lengths, low: Math.min(...times), high: Math.max(...times) };
 }
 
-/** Where x lies between two numbers on a logarithmic scale, from 0 to 1. */
-function share(x: number, low: number, high: number): number {
-  return high > low ? (Math.log(x) - Math.log(low)) / (Math.log(high) - Math.log(low)) : 0.5;
-}
+/** What the page looks like: the reader's scheme, no wider than the screen; only the table scrolls sideways. */
+const look = [
+  ":root{color-scheme:light dark;--line:#8885;--quiet:#595959}@media(prefers-color-scheme:dark){:root{--quiet:#aaa}}",
+  "body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:70rem;padding:0 1rem;color:#1a1a1a;background:#fff}",
+  "@media(prefers-color-scheme:dark){body{color:#e8e8e8;background:#16181c}}",
+  "h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}p{color:var(--quiet)}",
+  ".panels{display:flex;flex-wrap:wrap;gap:.5rem 1rem}.panels svg{max-width:100%;height:auto}",
+  ".wide{overflow-x:auto}table{border-collapse:collapse;white-space:nowrap;font-variant-numeric:tabular-nums}",
+  "td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid var(--line)}tr.first td{border-top:2px solid var(--line)}",
+  "td:nth-child(2),th:nth-child(2),td:last-child,th:last-child{text-align:left}",
+].join("");
 
-/** Colours that stay apart for most eyes (Okabe & Ito 2008), repeated with dashes. */
-const colours = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-
-/** The plot as SVG: a line a mechanism, both axes logarithmic, the 10th to 90th percentile as a bar. */
-export function comparisonSvg(said: Comparison): string {
-  const { names, lengths, low, high } = extent(said.rows);
-  const [left, top, w, h] = [70, 20, 520, 340];
-  const x = (length: number) => left + w * share(length, lengths[0]!, lengths.at(-1)!);
-  const y = (ms: number) => top + h * (1 - share(ms, low, high));
-  const at = (n: number) => n.toFixed(1);
-  const parts = names.map((name, n) => {
-    const own = said.rows.filter((r) => r.mechanism === name);
-    const stroke = `stroke="${colours[n % colours.length]}" stroke-width="2"${n >= colours.length ? ' stroke-dasharray="6 3"' : ""}`;
-    const points = own.map((r) => `${at(x(r.length))},${at(y(r.milliseconds))}`).join(" ");
-    const bars = own.map((r) => `<line x1="${at(x(r.length))}" x2="${at(x(r.length))}" y1="${at(y(Math.max(low, r.low)))}" y2="${at(y(Math.min(high, r.high)))}" ${stroke}/>`); // biome-ignore format: one element
-    const key = `<line x1="${left + w + 15}" x2="${left + w + 45}" y1="${top + 8 + 20 * n}" y2="${top + 8 + 20 * n}" ${stroke}/><text x="${left + w + 52}" y="${top + 12 + 20 * n}">${name}</text>`;
-    return `<polyline fill="none" points="${points}" ${stroke}/>${bars.join("")}${key}`;
-  });
-  const ticks = lengths.map((l) => `<text x="${at(x(l))}" y="${top + h + 20}" text-anchor="middle">${l}</text>`);
-  const times = powers(low, high).map((ms) => `<line x1="${left}" x2="${left + w}" y1="${at(y(ms))}" y2="${at(y(ms))}" stroke="#ddd"/><text x="${left - 6}" y="${at(y(ms) + 4)}" text-anchor="end">${short(ms)} ms</text>`); // biome-ignore format: one element
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + w + 190}" height="${top + h + 50}" font-family="sans-serif" font-size="12" role="img">`,
-    "<title>Time of attention by length in tokens</title>",
-    `<rect width="100%" height="100%" fill="#fff"/>${times.join("")}${ticks.join("")}`,
-    `<text x="${left + w / 2}" y="${top + h + 42}" text-anchor="middle">tokens</text>`,
-    ...parts,
-    "</svg>",
-  ].join("\n");
-}
-
-function powers(low: number, high: number): number[] {
-  const out: number[] = [];
-  for (let e = Math.ceil(Math.log10(low)); 10 ** e <= high; e++) out.push(10 ** e);
-  return out.length > 0 ? out : [low, high];
-}
-
-/** Conditions, plot, table and crossover lengths in one page without scripts. */
+/** Conditions, plots, crossover lengths and table in one page without scripts. */
 export function comparisonPage(said: Said): string {
   const safe = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  const row = (tag: string, r: string[]) => `<tr>${r.map((c) => `<${tag}>${safe(c)}</${tag}>`).join("")}</tr>`;
+  const row = (tag: string, r: string[], first = false) =>
+    `<tr${first ? ' class="first"' : ""}>${r.map((c) => `<${tag}>${safe(c)}</${tag}>`).join("")}</tr>`;
+  const all = cells(said);
   return [
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>qkv compare</title>',
-    "<style>body{font:15px/1.5 sans-serif;margin:2rem;max-width:70rem}table{border-collapse:collapse}td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:nth-child(2),td:last-child{text-align:left}svg{max-width:100%;height:auto}</style>",
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Which attention pays</title>',
+    `<style>${look}</style>`,
     `<h1>Which attention pays</h1><p>${safe(conditions(said)).replaceAll("\n", "<br>")}</p>`,
-    comparisonSvg(said),
-    `<ul>${crossovers(said)
+    `<h2>From which length on</h2><ul>${crossovers(said)
       .map((c) => `<li>${safe(c)}</li>`)
       .join("")}</ul>`,
-    `<table>${row("th", headings)}${cells(said)
-      .map((r) => row("td", r))
-      .join("")}</table></html>\n`,
+    `<h2>Over length</h2><div class="panels">${comparisonPanels(said).join("")}</div>`,
+    `<h2>What was measured</h2><div class="wide" tabindex="0"><table>${row("th", headings)}${all
+      .map((r, n) => row("td", r, n > 0 && r[0] !== all[n - 1]![0]))
+      .join("")}</table></div>`,
+    `<p>error: ‖output − exact‖ / ‖exact‖ on these operands. kept: share of exact attention's weight on keys that are seen. scratch: bytes of intermediate results, counted by the code that ran.</p></html>\n`,
   ].join("\n");
-}
-
-function short(ms: number): string {
-  return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
-}
-
-function bytes(n: number): string {
-  return n >= 1e9
-    ? `${(n / 1e9).toFixed(1)} GB`
-    : n >= 1e6
-      ? `${(n / 1e6).toFixed(1)} MB`
-      : `${(n / 1e3).toFixed(1)} kB`;
 }
