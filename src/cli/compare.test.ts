@@ -53,6 +53,27 @@ describe("qkv compare", () => {
     expect(lines.some((l) => l.startsWith("length  mechanism"))).toBe(true);
     expect(Math.max(...lines.filter((l) => /^ {10}/.test(l)).map((l) => l.length))).toBeLessThanOrEqual(100);
   });
+  test("the plot has a panel each for time, memory, error and mass, a curve a mechanism, and follows a dark page", () => {
+    const svg = comparisonSvg(said);
+    const panels = svg.split("<g ").slice(1, 5);
+    expect(panels.map((p) => /font-weight="600">([^<]*)/.exec(p)![1])).toEqual([
+      "time",
+      "scratch memory beside the result",
+      "error",
+      "share of exact attention's weight that is seen",
+    ]);
+    // exact has no error to plot, and neither does what sees all; performer mixes all keys and so has no mass
+    expect(panels.map((p) => p.split("<polyline").length - 1)).toEqual([3, 3, 1, 2]);
+    expect(svg).toContain("prefers-color-scheme:dark");
+  });
+  test("model and text may stand first, but not be said twice", async () => {
+    expect((await run("bundled")).error).toBe(
+      'qkv compare: --model has nothing to read; expected one of --text and --file. Fix: add --text "…" or --file FILE.',
+    );
+    expect((await run("bundled", "a", "--model", "gpt2")).error).toBe(
+      'qkv compare: --model is given twice: "bundled" and "gpt2"; expected one of them.',
+    );
+  });
   test("SVG and page are whole, escaped, and need no network", () => {
     expect(comparisonSvg(said)).toMatch(/^<svg [\s\S]*<\/svg>$/);
     const page = comparisonPage(said);

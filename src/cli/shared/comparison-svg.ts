@@ -18,7 +18,7 @@ interface Quantity {
 
 const quantities: readonly Quantity[] = [
   {
-    title: "time, milliseconds (bar: 10th to 90th percentile; ring: faster than exact from here on)",
+    title: "time, ms (bar 10–90 %; ring: faster from here on)",
     of: (r) => r.milliseconds,
     say: short,
     scale: "logarithmic",

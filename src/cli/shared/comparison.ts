@@ -107,7 +107,7 @@ const look = [
   "body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:70rem;padding:0 1rem;color:#1a1a1a;background:#fff}",
   "@media(prefers-color-scheme:dark){body{color:#e8e8e8;background:#16181c}}",
   "h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}p{color:var(--quiet)}",
-  ".panels{display:flex;flex-wrap:wrap;gap:.5rem 1rem}.panels svg{max-width:100%;height:auto}",
+  ".panels{display:flex;flex-wrap:wrap;gap:.5rem 1rem}.panels svg{max-width:100%;height:auto}.panels svg:first-child{margin-right:calc(100% - 430px)}@media(max-width:480px){.panels svg:first-child{margin:0}}",
   ".wide{overflow-x:auto}table{border-collapse:collapse;white-space:nowrap;font-variant-numeric:tabular-nums}",
   "td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid var(--line)}tr.first td{border-top:2px solid var(--line)}",
   "td:nth-child(2),th:nth-child(2),td:last-child,th:last-child{text-align:left}",
