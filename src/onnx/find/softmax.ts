@@ -34,10 +34,36 @@ export function findPlain(scope: Scope): Found[] {
   const found: Found[] = [];
   for (const node of scope.order) {
     const softmax = softmaxOf(scope, node);
-    const attention = softmax && attentionAround(scope, softmax);
+    const attention = softmax && (attentionAround(scope, softmax) ?? cutUp(scope, softmax));
     if (attention) found.push(attention);
   }
   return found;
+}
+
+/**
+ * Attention whose scores or weights are written into another tensor piece by piece, as Longformer's diagonals are: what
+ * the softmax sees is no map over all keys. It is listed, so that nobody is told that there is none.
+ */
+function cutUp(scope: Scope, softmax: Softmax): Found | undefined {
+  const product = scoresProduct(scope, softmax.scores, pieces.backward);
+  const values = product && valuesProduct(scope, softmax.weights, pieces.onward);
+  if (!values) return undefined;
+  const [q, k] = operands(product)!.map((i) => product.inputs[i]!) as [string, string];
+  const { dims } = scope.value(softmax.weights);
+  const shape = dims ? ` [${dims.map((d) => d ?? "?").join(", ")}]` : "";
+  return {
+    scope,
+    node: softmax.node,
+    tap: {
+      form: "hidden",
+      why: `its weights${shape} are windows or blocks of keys, cut up and put together again, no map over all keys`,
+    },
+    q,
+    k,
+    result: values.node.outputs[0]!,
+    heads: undefined,
+    witnesses: [softmax.node, product, values.node],
+  };
 }
 
 function attentionAround(scope: Scope, softmax: Softmax): Found | undefined {
@@ -134,7 +160,11 @@ export interface ValuesProduct {
 }
 
 /** The nearest product that the weights enter, whose other side is no stored matrix. */
-function valuesProduct(scope: Scope, weights: string): ValuesProduct | undefined {
+function valuesProduct(
+  scope: Scope,
+  weights: string,
+  through: ReadonlySet<string> = onward,
+): ValuesProduct | undefined {
   const seen = new Set<string>([weights]);
   const queue: { name: string; path: Node[] }[] = [{ name: weights, path: [] }];
   for (let i = 0; i < queue.length && i < farthest; i++) {
@@ -145,7 +175,7 @@ function valuesProduct(scope: Scope, weights: string): ValuesProduct | undefined
         if (isValues(scope, node, place)) return { node, place, path };
         continue;
       }
-      if (!onward.has(node.op) || node.outputs[0] === undefined) continue;
+      if (!through.has(node.op) || node.outputs[0] === undefined) continue;
       for (const out of node.outputs.slice(0, node.op === "Split" ? undefined : 1)) {
         if (seen.has(out)) continue;
         seen.add(out);
@@ -158,7 +188,8 @@ function valuesProduct(scope: Scope, weights: string): ValuesProduct | undefined
 
 /** Inputs that carry scores, of operators that may stand between the first product and the softmax. */
 const both = [0, 1];
-const backward: Record<string, readonly number[]> = {
+type Through = Record<string, readonly number[]>;
+const backward: Through = {
   Add: both, Sub: both, Mul: both, Div: both, Max: both, Min: both, Sum: [0, 1, 2, 3], Where: [1, 2], Concat: [0, 1, 2], Pow: [0],
   QLinearAdd: [0, 3], QLinearMul: [0, 3], QLinearWhere: [1, 4],
   Tanh: [0], Cast: [0], CastLike: [0], Reshape: [0], Transpose: [0], Unsqueeze: [0], Squeeze: [0], Expand: [0], Flatten: [0],
@@ -166,8 +197,14 @@ const backward: Record<string, readonly number[]> = {
   QuantizeLinear: [0], DequantizeLinear: [0], ScatterND: [0], ScatterElements: [0], Trilu: [0], Relu: [0], Sqrt: [0], Abs: [0],
 }; // biome-ignore format: a table
 
+/** The same with what writes pieces of one tensor into another, and takes them out of it. */
+const pieces = {
+  backward: { ...backward, ScatterND: [0, 2], ScatterElements: [0, 2], Scatter: [0, 2] },
+  onward: new Set([...onward, "Gather", "GatherND", "GatherElements", "ScatterND", "ScatterElements", "Scatter"]),
+};
+
 /** The product q·kᵀ behind the scores: the nearest whose sides both depend on an input, else the nearest that can be. */
-function scoresProduct(scope: Scope, scores: string): Node | undefined {
+function scoresProduct(scope: Scope, scores: string, through: Through = backward): Node | undefined {
   const seen = new Set<string>([scores]);
   const queue = [scores];
   let possible: Node | undefined;
@@ -182,7 +219,7 @@ function scoresProduct(scope: Scope, scores: string): Node | undefined {
       possible ??= node;
       continue;
     }
-    for (const place of Object.hasOwn(backward, node.op) ? backward[node.op]! : []) {
+    for (const place of Object.hasOwn(through, node.op) ? through[node.op]! : []) {
       const name = node.inputs[place];
       if (!name || seen.has(name)) continue;
       seen.add(name);
