@@ -48,7 +48,11 @@ export function rolloutMaps(
   const L = view.queries;
   const fair = asked.fusion.endsWith("-fair");
   const fusion = asked.fusion.replace("-fair", "") as Fusion;
-  const product = rollout(layersOf(trace, view, asked.upTo), L, { fusion, residual: asked.residual, discard: asked.discard ?? 0 });
+  const product = rollout(layersOf(trace, view, asked.upTo), L, {
+    fusion,
+    residual: asked.residual,
+    discard: asked.discard ?? 0,
+  });
   const map = fair ? receptiveFieldNormalised(product, L) : product;
   const values = Float32Array.from(map);
   if (view.causal) for (let i = 0; i < L; i++) values.fill(Number.NaN, i * L + i + 1, (i + 1) * L);
