@@ -71,6 +71,26 @@ test("a router that mixes experts by a softmax of a linear layer is no attention
   expect((await openOnnx(bytes)).attentions).toEqual([]);
 });
 
+test("scores written piece by piece into another tensor are listed as attention that is not shown, with the reason", async () => {
+  const weights = (scores: string, into: string): Uint8Array[] => [
+    node("ScatterND", ["buffer", "places", scores], ["written"]),
+    node("Softmax", ["written"], [into], { axis: -1 }),
+  ];
+  const bytes = model([
+    ...attentionNodes("a", "x", "x", weights),
+    ...attentionShapes,
+    node("ConstantOfShape", ["places.shape"], ["places"]),
+    node("ConstantOfShape", ["places.shape"], ["buffer"]),
+    x(),
+    out("a.out"),
+  ]);
+  const [found, ...more] = (await openOnnx(bytes)).attentions;
+  expect(more).toEqual([]);
+  expect(found).toMatchObject({ kind: "self", layer: 0 });
+  expect(found!.tapped).toMatch(/^hidden: its weights .*no map over all keys$/);
+  expect(exposeAttention(bytes)).toBe(bytes);
+});
+
 test("queries that ask a second input are cross-attention, in layers counted apart", async () => {
   const bytes = model([
     ...attentionNodes("one", "x"),
