@@ -46,6 +46,9 @@ export interface Choice {
 
 export const startText = "The whale rose, and the sea rose with the whale; the ship turned, and the sea";
 
+/** Who comes without a link sees the head of the bundled model that looks up what followed last time, on a text that repeats. */
+export const firstLook = { layer: 3, head: 1 };
+
 export const startChoice: Choice = {
   page: "explore",
   text: startText,

@@ -5,7 +5,7 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import type { EngineClient } from "../engine/client.js";
 import type { HeadTypesView, Kind, KindView, LayerMaps, ModelCard, RunView } from "../engine/protocol.js";
-import { type Choice, startChoice } from "./choice.js";
+import { type Choice, firstLook, startChoice } from "./choice.js";
 import { copyOf, readLink, writeLink } from "./hash.js";
 
 export type Loaded<T> =
@@ -198,9 +198,12 @@ function followChoice(store: Store, step: () => "push" | "replace"): void {
 }
 
 export async function startStore(store: Store): Promise<void> {
-  store.choice.value = await readLink(location.hash);
+  const link = location.hash;
+  store.choice.value = await readLink(link);
   try {
-    store.catalog.value = { state: "ready", value: await store.engine.catalog() };
+    const catalog = await store.engine.catalog();
+    if (link === "" && catalog[0]?.id === "bundled") store.choice.value = { ...store.choice.value, ...firstLook };
+    store.catalog.value = { state: "ready", value: catalog };
   } catch (error) {
     store.catalog.value = { state: "failed", message: words(error) };
     store.run.value = { state: "failed", message: words(error) };
