@@ -77,11 +77,19 @@ function isEdit(x: unknown): boolean {
   const outputs = e?.output === undefined || e.output === "zero" || e.output === "mean" || Number.isFinite(e.output);
   const numbers = [e?.scaleFactor, e?.softcap].every((n) => n === undefined || Number.isFinite(n));
   const paint = e?.paint === undefined || (Array.isArray(e.paint) && e.paint.every((p) => Array.isArray(p) && p.length === 3 && p.every(Number.isFinite))); // biome-ignore format: one question
-  const rows = e?.rows === undefined || (Array.isArray(e.rows) && e.rows.length === 2 && e.rows.every(Number.isInteger));
+  const rows =
+    e?.rows === undefined || (Array.isArray(e.rows) && e.rows.length === 2 && e.rows.every(Number.isInteger));
   const patch = e?.patch === undefined || typeof e.patch === "string";
   const masks = [undefined, "none", "causal", "self-only", "first-only", "no-first", "uniform"];
   return (
-    Number.isInteger(e?.layer) && Number.isInteger(e?.head) && outputs && numbers && paint && rows && patch && masks.includes(e?.mask)
+    Number.isInteger(e?.layer) &&
+    Number.isInteger(e?.head) &&
+    outputs &&
+    numbers &&
+    paint &&
+    rows &&
+    patch &&
+    masks.includes(e?.mask)
   );
 }
 

@@ -80,7 +80,7 @@ class NeuronView extends View {
     });
     const path = running.map((v, n) => `${n === 0 ? "M" : "L"}${x(n) + cell / 2} ${252 - (34 * v) / reach}`).join("");
     const best = [...product.keys()].sort((a, b) => Math.abs(product[b]!) - Math.abs(product[a]!)).slice(0, 3);
-    return html`<div class="frame"><svg class="neuron" viewBox="0 0 ${W} 300" role="img" aria-label=${`q, k and their products in ${D} dimensions. The products sum to ${figure(total)}. Largest: ${best.map((d) => `dimension ${d}, ${figure(product[d]!)}`).join("; ")}.`}>
+    return html`<div class="frame" tabindex="0" role="region" aria-label="Dimension by dimension"><svg class="neuron" viewBox="0 0 ${W} 300" role="img" aria-label=${`q, k and their products in ${D} dimensions. The products sum to ${figure(total)}. Largest: ${best.map((d) => `dimension ${d}, ${figure(product[d]!)}`).join("; ")}.`}>
       <text x="0" y="24" class="svg-query">q</text>${strip(p.q, 12)}
       <text x="0" y="46" class="svg-key">k</text>${strip(p.k, 34)}
       <text x="0" y=${middle + 4} class="svg-soft">q ⊙ k</text>
@@ -130,9 +130,9 @@ class NeuronView extends View {
       return html`<svg class="dial" width="40" height="40" viewBox="-20 -20 40 40" aria-hidden="true"><circle r="18" class="svg-axis" fill="none"></circle>${arm(p.q, "q")}${arm(p.k, "k")}</svg>`;
     };
     return html`<details class="block" open><summary>Rotary positions: the words alone give q·k ${figure(r.before)}, turned by position ${figure(r.after)}</summary>
-      <table class="numbers" data-testid="rotary"><caption>The ${shown.length} pairs that count most of ${r.pairs.length}; blue q, orange k, each as it was and as it stands after turning</caption>
+      <div class="frame" tabindex="0" role="region" aria-label="Rotary pairs"><table class="numbers" data-testid="rotary"><caption>The ${shown.length} pairs that count most of ${r.pairs.length}; blue q, orange k, each as it was and as it stands after turning</caption>
       <thead><tr><th scope="col">dimensions</th><th scope="col">turn for the distance</th><th scope="col">whole turn in</th><th scope="col">before</th><th scope="col">q·k before</th><th scope="col">after</th><th scope="col">q·k after</th></tr></thead>
-      <tbody>${shown.map((i) => { const p = r.pairs[i]!; return html`<tr><th scope="row">${p.dims.join(", ")}</th><td>${((p.angle * 180) / Math.PI).toFixed(1)}°</td><td>${p.wavelength < 1e6 ? `${p.wavelength.toFixed(1)} tokens` : "never"}</td><td>${dial(p, 0)}</td><td>${figure(p.before)}</td><td>${dial(p, 2)}</td><td>${figure(p.after)}</td></tr>`; })}</tbody></table></details>`; // biome-ignore format: one table
+      <tbody>${shown.map((i) => { const p = r.pairs[i]!; return html`<tr><th scope="row">${p.dims.join(", ")}</th><td>${((p.angle * 180) / Math.PI).toFixed(1)}°</td><td>${p.wavelength < 1e6 ? `${p.wavelength.toFixed(1)} tokens` : "never"}</td><td>${dial(p, 0)}</td><td>${figure(p.before)}</td><td>${dial(p, 2)}</td><td>${figure(p.after)}</td></tr>`; })}</tbody></table></div></details>`; // biome-ignore format: one table
   }
 
   #softmax(r: RowScores, k: KindView, key: number): TemplateResult {

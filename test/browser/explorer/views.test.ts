@@ -2,7 +2,20 @@
 import { describe, expect, test } from "vitest";
 import { cannot, choice, engine, eventually, explorer, ready } from "./open.js";
 
-const views = ["text", "lines", "map", "heads", "neuron", "types", "whatif", "timeline", "compare", "lens", "flow"];
+const views = [
+  "text",
+  "lines",
+  "map",
+  "heads",
+  "neuron",
+  "types",
+  "whatif",
+  "timeline",
+  "compare",
+  "lens",
+  "flow",
+  "circuits",
+];
 
 describe.skipIf(cannot)("the explorer's views", () => {
   const e = explorer();
