@@ -1,5 +1,6 @@
 // The public surface of "qkv/attention/efficient".
 export { type BigBirdOptions, bigBird } from "./big-bird.js"; // window, global and random blocks
+export type { BoundAttention } from "./bound.js"; // a mechanism with its options, as the attention of a layer
 export { type Cost, type CostShape, Counter } from "./cost.js"; // what a call costs, counted by the code that runs
 export { drawProjection, type FeatureMap, type ProjectionOptions, softmaxFeatures } from "./features.js"; // random features of the softmax kernel
 export { type FixedOptions, fixed } from "./fixed.js"; // own block and block summaries, Sparse Transformer

@@ -5,7 +5,7 @@
  *     causal: the sums run up to i, kept from chunk to chunk (§2.1, prefix sums). No L × L map, at no length.
  */
 import { ops } from "../../kernels/current.js";
-import { asTensor, ShapeError, show, type Tensor, type TensorLike } from "../../tensor/index.js";
+import { asTensor, OptionError, ShapeError, show, type Tensor, type TensorLike } from "../../tensor/index.js";
 import { drawProjection, type FeatureMap, type Shared, softmaxFeatures } from "./features.js";
 import { kernelAttention } from "./kernel-attention.js";
 import { mechanism } from "./mechanism.js";
@@ -18,6 +18,12 @@ export interface PerformerOptions extends CommonOptions {
   features?: number;
   /** Orthogonal rows where drawn (Theorem 2: never worse in the mean); default true. */
   orthogonal?: boolean;
+  /**
+   * As a layer's attention only: features are drawn anew after so many training passes (those whose slopes are recorded),
+   * each time from the next seed; passes that are only read keep the last ones. Choromanski et al. §4.2 redraw while
+   * training so that a model does not lean on one bad draw; performer-pytorch's `feature_redraw_interval` is 1000. Default: never.
+   */
+  redraw?: number;
   /** "softmax", or "relu": φ = max(ωx, 0) + ε (§2.2, generalised attention). */
   kernel?: "softmax" | "relu";
   /** Which features of the softmax kernel; default "positive". "trigonometric" can give negative weights: for comparison. */
@@ -38,6 +44,15 @@ export interface PerformerOptions extends CommonOptions {
  * @throws {OptionError} for no features at all; @throws {ShapeError} when causal and not self-attention
  */
 export const performer = mechanism<PerformerOptions>("performer", (p, options) => {
+  if (options.redraw !== undefined) {
+    throw new OptionError({
+      where: p.where,
+      argument: "options.redraw",
+      got: `is ${options.redraw}`,
+      expected: "nothing in a single call, which draws once",
+      fix: "performer({ …, redraw }) as the attention of a layer, or another seed",
+    });
+  }
   if (p.causal) selfOnly(p, "causal prefix sums run over one sequence");
   const projection = projectionOf(p, options);
   const [q, k] = [features(p, p.q, projection, options, "row"), features(p, p.k, projection, options, "head")];
