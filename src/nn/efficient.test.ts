@@ -25,6 +25,8 @@ describe("layers over efficient mechanisms", () => {
         exact.state(),
       );
       expect(distance(wide.forward(x), exact.forward(x))).toBeLessThan(1e-5);
+      const bound = new EncoderBlock({ ...shape, attention: longformer({ window: 12 }) }).load(exact.state());
+      expect(distance(bound.forward(x), wide.forward(x))).toBe(0);
       const asked = new EncoderBlock({ ...shape, attention: (q, k, v, o) => attention(q, k, v, o) }).load(
         exact.state(),
       );
