@@ -55,6 +55,25 @@ export function textFeeds(inputs: readonly PortInfo[], text: TextInput, model = 
   );
 }
 
+/**
+ * Refuses a model that does not read texts at all, before a tokenizer is looked for.
+ * @throws {OptionError} that says what it wants
+ */
+export function mustReadText(inputs: readonly PortInfo[], model: string): void {
+  if (inputs.some(({ name }) => name === "input_ids" || /^encoder_/.test(name))) return;
+  for (const { name } of inputs) if (other.some(([pattern]) => pattern.test(name))) refuseInput(name, model);
+}
+
+function refuseInput(name: string, model: string): never {
+  const wants = other.find(([pattern]) => pattern.test(name))?.[1];
+  throw new OptionError({
+    where: "readTextWithOnnx",
+    argument: model,
+    got: `wants ${wants ?? `an input "${name}"`}${wants ? ` ("${name}")` : ""}, which a text cannot give`,
+    fix: "feed it from code: (await openOnnx(file)).run(feeds)",
+  });
+}
+
 function fixedLength(inputs: readonly PortInfo[], name: string): number | undefined {
   const last = inputs.find((v) => v.name === name)?.shape?.at(-1);
   return typeof last === "number" ? last : undefined;
@@ -87,13 +106,7 @@ function feedFor(input: PortInfo, text: TextInput, length: number, model: string
   if (name === "use_cache_branch") return { data: [0], shape: (shape ?? [1]).map(() => 1) };
   if (/(num_)?logits_to_keep$/.test(name)) return { data: [0], shape: (shape ?? []).map(() => 1) };
   if (/^past_|^past$|_cache$/.test(name)) return emptyCache(input);
-  const wants = other.find(([pattern]) => pattern.test(name))?.[1];
-  throw new OptionError({
-    where: "readTextWithOnnx",
-    argument: model,
-    got: `wants ${wants ?? `an input "${name}"`}${wants ? ` ("${name}")` : ""}, which a text cannot give`,
-    fix: "feed it from code: (await openOnnx(file)).run(feeds)",
-  });
+  refuseInput(name, model);
 }
 
 /** [batch, heads, 0, headDim]: the batch is 1, the axis of tokens is empty. */

@@ -9,7 +9,7 @@ import { type AttentionRecord, MapRecord, QkRecord, type Sequence, Trace } from 
 import type { Encoding, Tokenizer } from "../text/index.js";
 import { type OnnxModel, openOnnx, type OpenOptions, type OutputTensor, type RunOptions } from "./run/open.js";
 import type { Feed } from "./run/feed.js";
-import { textFeeds } from "./feeds.js";
+import { mustReadText, textFeeds } from "./feeds.js";
 
 export interface ReadTextOptions extends Pick<RunOptions, "layers" | "kinds" | "maps"> {
   /** What the decoder of an encoder–decoder is to have written. Default: nothing yet, its start token alone. */
@@ -45,6 +45,7 @@ interface Config {
  */
 export async function readTextWithOnnx(path: string, text: string, options: ReadTextOptions = {}): Promise<ReadText> {
   const model = await openOnnx(path, { runtime: options.runtime, session: options.session });
+  mustReadText(model.inputs, path);
   const folder = await folderOf(path);
   const tokenizer = await openTokenizer(path, folder, options.tokenizer);
   const config = await readConfig(folder);

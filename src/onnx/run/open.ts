@@ -280,7 +280,8 @@ export class OnnxModel {
   }
 
   #sessionOptions(runtime: Runtime, externalData: ExternalFiles | undefined): Record<string, unknown> {
-    const options: Record<string, unknown> = { logSeverityLevel: 3, ...this.#options.session };
+    // Errors are thrown; onnxruntime need not print them too.
+    const options: Record<string, unknown> = { logSeverityLevel: 4, ...this.#options.session };
     if (externalData) options["externalData"] = externalData;
     else if (this.#folder !== undefined && runtime.name === "node") {
       options["extra"] = {
