@@ -97,7 +97,7 @@ describe("the explorer's server", () => {
       `explore: --port ${server.port} is in use; expected a free port. Fix: leave --port out: a free one is taken.`,
     );
     await expect(serveExplorer({ app, models: ["nowhere"] })).rejects.toThrow(
-      'explore: MODEL "nowhere" is not there; expected a model folder, a .gguf file or a trace file. Fix: check the path; qkv get MODEL fetches one from the hub.',
+      'explore: MODEL "nowhere" is not there; expected a model folder, a .gguf or .onnx file or a trace file. Fix: check the path; qkv get MODEL fetches one from the hub.',
     );
     await expect(serveExplorer({ app: home })).rejects.toThrow("explore: the page is not built. Fix: npm run build.");
   });
