@@ -5,7 +5,47 @@ import { expect, test } from "vitest";
 import { exposeAttention, openOnnx } from "../../src/onnx/index.js";
 import { QkvError } from "../../src/tensor/index.js";
 import { goldenSets } from "../goldens/where.js";
-import { stack } from "./writer.js";
+import { joined } from "../../src/onnx/wire/write.js";
+import {
+  attentionNodes,
+  attentionShapes,
+  graphAttribute,
+  input,
+  integers,
+  localFunction,
+  model,
+  node,
+  output,
+  stack,
+} from "./writer.js";
+
+/** Attention in a Loop, whose result goes through a function that calls another one. */
+const nested = joined([
+  model(
+    [
+      integers("rounds", [2], []),
+      node("Loop", ["rounds", "", "x"], ["h"], {
+        body: graphAttribute("body", [
+          input("round", "int64", []),
+          input("on", "bool", []),
+          input("s", "float32", [2, 3, 4]),
+          ...attentionNodes("a", "s"),
+          ...attentionShapes,
+          node("Identity", ["on"], ["still"]),
+          output("still", "bool", []),
+          output("a.out", "float32", [2, 3, 4]),
+        ]),
+      }),
+      node("local:Outer", ["h"], ["y"]),
+      input("x", "float32", [2, 3, 4]),
+      output("y", "float32", [2, 3, 4]),
+    ],
+    17,
+    { local: 1 },
+  ),
+  localFunction("Outer", ["v"], ["w"], [node("local:Inner", ["v", "v"], ["w"])]),
+  localFunction("Inner", ["a", "b"], ["c"], [node("Add", ["a", "b"], ["t"]), node("Neg", ["t"], ["c"])]),
+]);
 
 /** Marsaglia 2003, xorshift32: the same seed gives the same damage. */
 function random(seed: number): (below: number) => number {
@@ -43,12 +83,17 @@ test("a damaged file ends in a result or in an error of one line, never in a cra
   const small = goldenSets("onnx-models")
     .filter((c) => /packed|groupquery|multihead/.test(c.id))
     .slice(0, 2);
-  const files = [stack(2), ...small.map((c) => readFileSync(join(c.folder, "model.onnx")).subarray(0, 200_000))];
+  const files = [
+    stack(2),
+    nested,
+    ...small.map((c) => readFileSync(join(c.folder, "model.onnx")).subarray(0, 200_000)),
+  ];
+  expect((await openOnnx(nested)).attentions).toHaveLength(1);
   const end = performance.now() + budget;
   let [tried, refused] = [0, 0];
   for (let seed = 1; performance.now() < end; seed++) {
-    // The small file again and again: there every injury hits the graph and not the weights.
-    const bytes = damaged(files[seed % 4 === 0 ? seed % files.length : 0]!, seed);
+    // The small files again and again: there every injury hits the graph and not the weights.
+    const bytes = damaged(files[seed % 4 === 0 ? (seed / 4) % files.length : seed % 2]!, seed);
     tried++;
     for (const read of [() => openOnnx(bytes), () => exposeAttention(bytes, { statistics: true, maps: true })]) {
       try {

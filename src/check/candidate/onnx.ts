@@ -59,6 +59,7 @@ export async function openOnnxCandidate(file: string): Promise<Candidate> {
       vocabSize: await vocabulary(forward),
       ...(past.length > 0 || present.length > 0 ? { causal: true } : {}),
       ...(positions ? {} : { takesPositions: false }),
+      ...(fixed(inputs.find((p) => p.name === ids)!) && { onlyShape: fixed(inputs.find((p) => p.name === ids)!) }),
     };
     return {
       kind: "model",
@@ -93,6 +94,10 @@ export async function openOnnxCandidate(file: string): Promise<Candidate> {
     fix: "export the graph with one of these sets of inputs",
   });
 }
+
+/** "[2, 7]" for an input whose batch or length an export has fixed: other texts cannot be put to it. */
+const fixed = ({ shape = [] }: Port): string | undefined =>
+  shape.some((n) => typeof n === "number") ? `[${shape.map((n) => n ?? "?").join(", ")}]` : undefined;
 
 /** Keys or values of no token: [B, heads, 0, D]. */
 const noKeys = ({ shape = [] }: Port, batch: number): Fed => ({
