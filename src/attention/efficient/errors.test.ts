@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { referenceKernel, withOperations } from "../../kernels/index.js";
 import {
   bigBird,
@@ -13,6 +13,7 @@ import {
   strided,
   topKBlocks,
 } from "./index.js";
+import { onWarning } from "../index.js";
 import { QkvError } from "../../tensor/index.js";
 import { normal } from "./testing.js";
 
@@ -35,6 +36,10 @@ function refuses(name: string, call: () => unknown, message: string): void {
 
 refuses("a window below 0", () => slidingWindow(x, x, x, { window: { left: -1, right: 0 } }),
   "slidingWindow: options.window.left is -1; expected a whole number ≥ 0, or Infinity. Fix: 0 means that a query sees nothing beyond itself on that side."); // biome-ignore format: call, message
+refuses("a window below 0 beside global tokens", () => longformer(x, x, x, { window: -1 }),
+  "longformer: options.window.left is -1; expected a whole number ≥ 0, or Infinity. Fix: 0 means that a query sees nothing beyond itself on that side."); // biome-ignore format: call, message
+refuses("a stream that keeps less than nothing", () => streaming(x, x, x, { window: -1 }),
+  "streaming: options.window is -1; expected a whole number of at least 1."); // biome-ignore format: call, message
 refuses("no window at all", () => longformer(x, x, x),
   "longformer: options.window is missing; expected { left, right }, how many tokens a query sees before and after itself. Fix: give window: { left: 128, right: 128 }."); // biome-ignore format: call, message
 refuses("more global tokens than tokens", () => longformer(x, x, x, { window: 1, globalTokens: [0, 1, 2, 3, 4, 5, 6, 7, 8] }),
@@ -89,6 +94,38 @@ refuses("cross-attention asked of a causal Performer", () => performer(x, y, y, 
   `performer: k has length 6 where q has 8; expected as many keys as queries: causal prefix sums run over one sequence. ${crossing}`); // biome-ignore format: call, message
 refuses("cross-attention asked of BigBird", () => bigBird(x, y, y),
   `bigBird: k has length 6 where q has 8; expected as many keys as queries: blocks are counted within one sequence. ${crossing}`); // biome-ignore format: call, message
+
+for (const [name, reason, call] of [
+  ["strided", "strided attention counts distances within one sequence", () => strided(x, y, y, { causal: true })],
+  ["fixed", "blocks are counted within one sequence", () => fixed(x, y, y, { causal: true })],
+  ["longformer", "a window and global tokens are positions of one sequence", () => longformer(x, y, y, { window: 1, causal: true })],
+  ["topKBlocks", "a query always sees its own block", () => topKBlocks(x, y, y, { causal: true })],
+  ["reformer", "queries are the keys", () => reformer(x, y, y, { causal: true })],
+  ["linearAttention", "causal prefix sums run over one sequence", () => linearAttention(x, y, y, { causal: true })],
+  ["linearAttention", "a state is read after each token is written", () => linearAttention(x, y, y, { rule: "linear" })],
+] as const) {
+  refuses(`cross-attention asked of ${name}: ${reason}`, call,
+    `${name}: k has length 6 where q has 8; expected as many keys as queries: ${reason}. ${crossing}`);
+} // biome-ignore format: a line a mechanism
+refuses("more queries than a stream has tokens", () => streaming(x, y, y),
+  `streaming: k has length 6 where q has 8; expected at least as many keys as queries: queries are the last tokens of the stream. ${crossing}`); // biome-ignore format: call, message
+
+describe("a length that is no multiple of the block is padded, and said", () => {
+  const z = normal(3, 1, 2, 9, 4);
+  test.each([
+    ["bigBird", () => bigBird(z, z, z, { blockSize: 4 }), "has length 9, no multiple of blockSize 4; it is padded to 12 with absent keys"],
+    ["reformer", () => reformer(z, z, z, { chunkLength: 4 }), "has length 9, no multiple of chunkLength 4; it is padded to 12 with absent keys"],
+  ] as const)("%s", (name, call, got) => {
+    const heard: object[] = [];
+    const before = onWarning((warning) => heard.push(warning));
+    try {
+      expect(withOperations(referenceKernel(), call).shape).toEqual(z.shape);
+    } finally {
+      onWarning(before);
+    }
+    expect(heard).toEqual([{ where: name, argument: "q", got }]);
+  });
+}); // biome-ignore format: a line a mechanism
 
 refuses("keys of another head size", () => slidingWindow(x, normal(1, 1, 2, 8, 3), x, { window: 1 }),
   "slidingWindow: k has headDim 3 in [1, 2, 8, 3]; expected headDim 4, as in q [1, 2, 8, 4]."); // biome-ignore format: call, message

@@ -12,7 +12,7 @@
  *     ■ · · · · ■ ■ ■
  */
 import { ops } from "../../kernels/current.js";
-import { OptionError, type Tensor, tensor } from "../../tensor/index.js";
+import { OptionError, ShapeError, type Tensor, tensor } from "../../tensor/index.js";
 import { mechanism } from "./mechanism.js";
 import { type CommonOptions, count, type Problem, type Window } from "./operands.js";
 import { attend, intervals, merge, without } from "./parts.js";
@@ -48,6 +48,15 @@ export const streaming = mechanism<StreamingOptions>("streaming", (p, options) =
       got: "is false",
       expected: "true or nothing: a stream has no later tokens",
       fix: "use slidingWindow or longformer for attention in both directions",
+    });
+  }
+  if (p.queries > p.keys) {
+    throw new ShapeError({
+      where: p.where,
+      argument: "k",
+      got: `has length ${p.keys} where q has ${p.queries}`,
+      expected: "at least as many keys as queries: queries are the last tokens of the stream",
+      fix: "use attention() for cross-attention",
     });
   }
   const sinks = count(p.where, "sinks", options.sinks ?? 4, 0);
