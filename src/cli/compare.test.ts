@@ -74,6 +74,20 @@ describe("qkv compare", () => {
       'qkv compare: --model is given twice: "bundled" and "gpt2"; expected one of them.',
     );
   });
+  test("what sees every key is said to be exact attention, whatever its clock says", () => {
+    const text = comparisonText(said, 80);
+    expect(text).toContain("streaming: sees every key up to 32 tokens, so it is exact attention there");
+    expect(text).toMatch(/performer: (not )?faster than exact attention/);
+  });
+  test("a model is compared on what it read, and halves of it, where no lengths are given", async () => {
+    const text =
+      "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness.";
+    const args = ["bundled", text, "--mechanisms", "fixed", "--repeats", "1", "--json"];
+    const { rows, model } = JSON.parse((await run(...args)).out);
+    const lengths = [...new Set<number>(rows.map((r: { length: number }) => r.length))];
+    expect(lengths.at(-1)).toBe(model.tokens);
+    expect(lengths.slice(-2)).toEqual([Math.floor(model.tokens / 2), model.tokens]);
+  });
   test("SVG and page are whole, escaped, and need no network", () => {
     expect(comparisonSvg(said)).toMatch(/^<svg [\s\S]*<\/svg>$/);
     const page = comparisonPage(said);

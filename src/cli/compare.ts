@@ -15,7 +15,10 @@ export function command(): Command {
   return new Command()
     .argument("[model]", "take q, k and v from this model, as --model does; default random numbers")
     .argument("[text]", "what the model reads, as --text does")
-    .option("--length <from..to>", "lengths in tokens: a range that doubles, or a list such as 512,2048", "512..4096")
+    .option(
+      "--length <from..to>",
+      "lengths in tokens: a range that doubles, or a list such as 512,2048 (default: 512..4096; with a model what it reads, and halves of it)",
+    )
     .option("--heads <n>", "heads", whole("--heads", 1), 1)
     .option("--dim <n>", "numbers in a head", whole("--dim", 1), 64)
     .option("--bidirectional", "every token sees every other; default: causal, as a language model")
@@ -56,7 +59,7 @@ function positional(options: Options, name: "model" | "text", given: string | un
 }
 
 interface Options {
-  length: string;
+  length?: string;
   heads: number;
   dim: number;
   bidirectional?: boolean;
@@ -84,7 +87,7 @@ async function run(options: Options): Promise<void> {
     });
   }
   const compared: CompareOptions = {
-    lengths: lengthsOf(options.length),
+    lengths: lengthsOf(options.length ?? "512..4096"),
     heads: options.heads,
     headDim: options.dim,
     causal: !options.bidirectional,
@@ -134,6 +137,12 @@ function lengthsOf(text: string): number[] {
   return list;
 }
 
+/** What was read, and up to three halves of it, down to 8 tokens; ascending. */
+function halves(tokens: number): number[] {
+  const lengths = [8, 4, 2].map((part) => Math.floor(tokens / part)).filter((n) => n >= 8);
+  return [...new Set([...lengths, tokens])];
+}
+
 /** Runs step by step, with a progress bar on stderr where that is a terminal. */
 async function measure(options: CompareOptions): Promise<Comparison> {
   const bar = process.stderr.isTTY
@@ -180,7 +189,8 @@ async function fromModel(options: Options, compared: CompareOptions) {
     longest,
     options.layer,
   );
-  const fitting: readonly number[] = compared.lengths.filter((n) => n <= tokens);
+  const fitting: readonly number[] =
+    options.length === undefined ? halves(tokens) : compared.lengths.filter((n) => n <= tokens);
   if (fitting.length === 0) {
     throw new OptionError({
       where: "qkv compare",

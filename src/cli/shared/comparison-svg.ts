@@ -175,6 +175,7 @@ export function short(ms: number): string {
 
 /** Bytes in units of a thousand. */
 export function bytes(n: number): string {
+  if (n < 1000) return `${n} B`;
   const [by, unit] = n >= 1e9 ? [1e9, "GB"] : n >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
   return `${Number((n / by).toPrecision(3))} ${unit}`;
 }
