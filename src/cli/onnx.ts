@@ -53,7 +53,7 @@ Examples:
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  const { attentions, inputs, outputs } = await inspectOnnx(file);
+  const { attentions, inputs, outputs, softmaxes } = await inspectOnnx(file);
   if (options.stats && !options.output) {
     throw new OptionError({
       where: "qkv onnx",
@@ -70,7 +70,7 @@ async function run(file: string, options: Options): Promise<void> {
     );
     return;
   }
-  if (attentions.length === 0) console.log(`${file}: no attention in this graph.`);
+  if (attentions.length === 0) console.log(`${file}: no attention in this graph: ${whyNone(softmaxes)}.`);
   else for (const line of table(attentions)) console.log(line);
   for (const line of ports("inputs", inputs).concat(ports("outputs", outputs))) console.log(line);
   if (added)
@@ -80,6 +80,12 @@ async function run(file: string, options: Options): Promise<void> {
         : `\nwrote ${options.output}, unchanged`,
     );
 }
+
+/** What was seen instead, so that "none" can be judged. */
+const whyNone = (softmaxes: number): string =>
+  softmaxes === 0
+    ? "there is no softmax in it"
+    : `none of its softmaxes (${softmaxes}) stands between a product of two computed tensors and one with values`;
 
 const exposeOptions = ({ stats, maps, layers, heads, kinds, delimiters }: Options) => ({
   layers,

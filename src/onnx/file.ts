@@ -4,19 +4,22 @@ import { inlined } from "./proto/inline.js";
 import { readModel } from "./proto/read.js";
 import { exposure, type ExposeOptions } from "./edit/expose.js";
 import { OnnxModel, openFile, type AttentionInfo, type PortInfo } from "./run/open.js";
+import { checkedFolder } from "./run/external.js";
 import { planEdits } from "./wire/splice.js";
 
 /**
- * What attention a file has. Weights, also those outside of it, are not touched.
- * @throws {FileError} in one line, for what is no ONNX model
+ * What attention a file has. Weights are not read; those outside of it have to be where it says.
+ * @throws {FileError} in one line, for what is no ONNX model or names weights that are not where they should be
  */
 export async function inspectOnnx(
   path: string,
-): Promise<{ attentions: AttentionInfo[]; inputs: PortInfo[]; outputs: PortInfo[] }> {
+): Promise<{ attentions: AttentionInfo[]; inputs: PortInfo[]; outputs: PortInfo[]; softmaxes: number }> {
   const source = await openFile(path);
   try {
-    const { attentions, inputs, outputs } = new OnnxModel(inlined(readModel(source)), path, undefined, {});
-    return { attentions, inputs, outputs };
+    const model = inlined(readModel(source));
+    const folder = await checkedFolder(model, path);
+    const { attentions, inputs, outputs, softmaxes } = new OnnxModel(model, path, folder, {});
+    return { attentions, inputs, outputs, softmaxes };
   } finally {
     source.close();
   }

@@ -7,7 +7,7 @@ import { refuse } from "../wire/refuse.js";
 import { findFused } from "./fused.js";
 import type { Found } from "./found.js";
 import { type Confidence, type Placed, placed, type SiteSource } from "./kinds.js";
-import { findPlain } from "./softmax.js";
+import { findPlain, softmaxOf } from "./softmax.js";
 
 /** One attention of a model. An If has it once in each branch: then there is one way to it per branch. */
 export interface Site {
@@ -23,19 +23,21 @@ export interface Site {
 /** The largest models have some hundred; the limit keeps time and memory bounded for a file made of nothing else. */
 const most = 4096;
 
-/** The attentions of a model, sorted by kind and layer, and its main graph with edges. */
-export function findAttention(model: Model): { sites: Site[]; root: Scope } {
+/** The attentions of a model, sorted by kind and layer, its main graph with edges, and how many softmaxes it has in all. */
+export function findAttention(model: Model): { sites: Site[]; root: Scope; softmaxes: number } {
   const root = new Scope(model.graph, model.source.name);
   infer(root);
   const found: Found[] = [];
+  let softmaxes = 0;
   const search = (scope: Scope): void => {
+    for (const node of scope.order) if (softmaxOf(scope, node)) softmaxes++;
     for (const f of [...findPlain(scope), ...findFused(scope)]) found.push(enclosed(f));
     for (const child of scope.children.values()) search(child);
   };
   search(root);
   if (found.length > most)
     refuse(model.source.name, `has ${found.length} attentions`, `split it: at most ${most} can be looked at`);
-  return { sites: merged(placed(root, found)), root };
+  return { sites: merged(placed(root, found)), root, softmaxes };
 }
 
 /** What stands around an attention decides how its map gets out: an If hands it on, a Loop or Scan once a round. */

@@ -94,6 +94,8 @@ export class OnnxModel {
   readonly attentions: AttentionInfo[];
   readonly inputs: PortInfo[];
   readonly outputs: PortInfo[];
+  /** Softmaxes in all: one that is no attention is a classifier's, a router's or a sampler's. */
+  readonly softmaxes: number;
   /** Its path, or what it was called. */
   readonly name: string;
   readonly #model: Model;
@@ -112,7 +114,8 @@ export class OnnxModel {
 
   /** @internal use `openOnnx` */
   constructor(model: Model, path: string | undefined, folder: string | undefined, options: OpenOptions) {
-    const { sites, root } = findAttention(model);
+    const { sites, root, softmaxes } = findAttention(model);
+    this.softmaxes = softmaxes;
     this.#model = model;
     this.#root = root;
     this.#path = path;
