@@ -46,6 +46,7 @@ interface Config {
 export async function readTextWithOnnx(path: string, text: string, options: ReadTextOptions = {}): Promise<ReadText> {
   const model = await openOnnx(path, { runtime: options.runtime, session: options.session });
   mustReadText(model.inputs, path);
+  mustShowSome(model, path);
   const folder = await folderOf(path);
   const tokenizer = await openTokenizer(path, folder, options.tokenizer);
   const config = await readConfig(folder);
@@ -78,6 +79,24 @@ export async function readTextWithOnnx(path: string, text: string, options: Read
   const described = twoStacks ? { sequences: [decoder.sequence], sources: [padded] } : { sequences: [padded] };
   const { trace, outputs } = await model.run(feeds, { ...shared, ...described });
   return { trace: named(trace, config), outputs, model, tokenizer };
+}
+
+/**
+ * A trace without a map helps nobody: says before the run why there will be none.
+ * @throws {FileError}
+ */
+function mustShowSome({ attentions, inputs }: OnnxModel, path: string): void {
+  if (inputs.some(({ name }) => name.startsWith("encoder_"))) return; // the encoder has its own
+  const [first] = attentions;
+  if (attentions.some((a) => !a.tapped.startsWith("hidden: "))) return;
+  throw new FileError({
+    where: "readTextWithOnnx",
+    argument: path,
+    got: first
+      ? `has ${attentions.length} attention${attentions.length > 1 ? "s" : ""}, none of which can be shown: ${first.tapped.slice("hidden: ".length)}`
+      : "has no attention in its graph",
+    fix: `qkv onnx ${path} lists what there is`,
+  });
 }
 
 interface Pair {

@@ -11,7 +11,7 @@ import { report } from "../../src/cli/shared/run.js";
 import { intField, joined, messageField, textField } from "../../src/onnx/wire/write.js";
 import { onnxCase } from "../goldens/onnx-case.js";
 import { goldenSets } from "../goldens/where.js";
-import { input, model, node, output, outsideWeight, stack, weight } from "./writer.js";
+import { attentionNodes, attentionShapes, input, model, node, output, outsideWeight, stack, weight } from "./writer.js";
 
 const folder = mkdtempSync(join(tmpdir(), "qkv-onnx-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -112,6 +112,28 @@ describe("view", () => {
     const { code, out, error } = await run(view(), join(place, "onnx", "model.onnx"), "the cat sat");
     expect([code, error]).toEqual([0, ""]);
     for (const word of ["the", "cat", "sat"]) expect(out).toContain(word);
+  });
+  test("attention that cannot be shown, or none at all, is one line and not an empty picture", async () => {
+    const cut = (scores: string, into: string): Uint8Array[] => [
+      node("ScatterND", ["buffer", "places", scores], ["written"]),
+      node("Softmax", ["written"], [into], { axis: -1 }),
+    ];
+    const ids = input("input_ids", "int64", ["batch", "n"]);
+    const cases: [string, Uint8Array, RegExp][] = [
+      [
+        "cut",
+        model([...attentionNodes("a", "x", "x", cut), ...attentionShapes, ids]),
+        /none of which can be shown: its weights .* no map over all keys/,
+      ],
+      ["none", model([node("Identity", ["input_ids"], ["y"]), ids]), /has no attention in its graph/],
+    ];
+    for (const [name, bytes, says] of cases) {
+      const path = join(folder, `${name}.onnx`);
+      writeFileSync(path, bytes);
+      const { code, out, error } = await run(view(), path, "the cat");
+      expect([code, out, error.trim().split("\n").length]).toEqual([2, "", 1]);
+      expect(error).toMatch(says);
+    }
   });
   test("a picture model says that it wants a picture", async () => {
     const { code, error } = await run(view(), golden("vit-torchscript-op14-sdpa").path, "the cat");
