@@ -4,7 +4,9 @@ import { measured, mistakes } from "../../../src/explorer/labs/mistakes.js";
 import { ruleOf } from "../../../src/check/rules/index.js";
 import { cannot, eventually, explorer } from "./open.js";
 
-const asked = (id: string): string => `page=gotchas&layer=2&head=1&x=${encodeURIComponent(JSON.stringify({ mistake: id, seen: id }))}`; // biome-ignore format: one link
+/** A head without one job: one that looks only at the token before leaks nothing, whatever the triangle. */
+const [layer, head] = [1, 2];
+const asked = (id: string): string => `page=gotchas&layer=${layer}&head=${head}&x=${encodeURIComponent(JSON.stringify({ mistake: id, seen: id }))}`; // biome-ignore format: one link
 
 describe.skipIf(cannot)("item 19: the gotcha lab", () => {
   const e = explorer();
@@ -12,12 +14,12 @@ describe.skipIf(cannot)("item 19: the gotcha lab", () => {
   test("every mistake changes its stated quantity in the stated direction, on the bundled model", async () => {
     const page = await e.open();
     for (const m of mistakes) {
-      const shown: any = await page.evaluate(async (id) => {
+      const shown: any = await page.evaluate(async ([id, at, n]) => {
         const { store } = (globalThis as any).qkv;
         const run = store.shown.peek();
-        const s = await store.engine.lab("gotcha", { run: run.id, id, kind: "self", layer: 2, head: 1 });
+        const s = await store.engine.lab("gotcha", { run: run.id, id, kind: "self", layer: at, head: n });
         return { ...s, right: Array.from(s.right as Float32Array, (x) => (Number.isNaN(x) ? null : x)), wrong: Array.from(s.wrong as Float32Array) }; // biome-ignore format: one answer
-      }, m.id);
+      }, [m.id, layer, head] as const);
       expect(shown.wrong.length, m.id).toBe(shown.rows * shown.columns);
       const [right, wrong] = measured(shown, m.change.of)!;
       const rotary = m.id === "left-pad-positions"; // the bundled model knows distances only: it shrugs, and the page says so
