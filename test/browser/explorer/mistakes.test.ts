@@ -14,12 +14,15 @@ describe.skipIf(cannot)("item 19: the gotcha lab", () => {
   test("every mistake changes its stated quantity in the stated direction, on the bundled model", async () => {
     const page = await e.open();
     for (const m of mistakes) {
-      const shown: any = await page.evaluate(async ([id, at, n]) => {
-        const { store } = (globalThis as any).qkv;
-        const run = store.shown.peek();
-        const s = await store.engine.lab("gotcha", { run: run.id, id, kind: "self", layer: at, head: n });
-        return { ...s, right: Array.from(s.right as Float32Array, (x) => (Number.isNaN(x) ? null : x)), wrong: Array.from(s.wrong as Float32Array) }; // biome-ignore format: one answer
-      }, [m.id, layer, head] as const);
+      const shown: any = await page.evaluate(
+        async ([id, at, n]) => {
+          const { store } = (globalThis as any).qkv;
+          const run = store.shown.peek();
+          const s = await store.engine.lab("gotcha", { run: run.id, id, kind: "self", layer: at, head: n });
+          return { ...s, right: Array.from(s.right as Float32Array, (x) => (Number.isNaN(x) ? null : x)), wrong: Array.from(s.wrong as Float32Array) }; // biome-ignore format: one answer
+        },
+        [m.id, layer, head] as const,
+      );
       expect(shown.wrong.length, m.id).toBe(shown.rows * shown.columns);
       const [right, wrong] = measured(shown, m.change.of)!;
       const rotary = m.id === "left-pad-positions"; // the bundled model knows distances only: it shrugs, and the page says so
