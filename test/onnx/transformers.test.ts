@@ -1,11 +1,11 @@
 /** @file transformers.js with attention: results have maps, generation gives them step by step, files stay as they are. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { withAttention } from "../../src/onnx/index.js";
 import { onnxCase } from "../goldens/onnx-case.js";
-import { goldenSets } from "../goldens/where.js";
+import { goldenSets, root } from "../goldens/where.js";
 import { worstOfSteps } from "./steps.js";
 
 const find = (name: string) => goldenSets("onnx-models").find((c) => c.id.endsWith(name))!;
@@ -32,6 +32,7 @@ beforeAll(async () => {
     eos_token_id: 96,
     bos_token_id: 96,
   });
+  cpSync(join(root, "test/onnx/data/t5-with-cache"), join(folder, "t5"), { recursive: true });
   library = await import("@huggingface/transformers");
   library.env.localModelPath = folder;
   library.env.allowRemoteModels = false;
@@ -87,4 +88,43 @@ test("generate gives the maps of every step, those of one pass over the whole te
   // Two ways of adding up the same float32 numbers; the goldens' own tolerance of a map of this model is 4e-6.
   const ids = Array.from(out.sequences.data, Number);
   expect(await worstOfSteps(gpt2.path, ids, out.decoder_attentions)).toBeLessThanOrEqual(2e-6);
+});
+
+test("an encoder–decoder gives its own and its cross-attention step by step, equal to Hugging Face's pass without a cache", async () => {
+  const reference = JSON.parse(readFileSync(join(folder, "t5", "reference.json"), "utf8")) as {
+    ids: number[];
+    decoder: number[][];
+    cross: number[][];
+  };
+  const model = await library.AutoModelForSeq2SeqLM.from_pretrained("t5", { dtype: "fp32" });
+  const source = BigInt64Array.from([5n, 6n, 7n, 8n, 1n]);
+  const out = (await model.generate({
+    input_ids: new library.Tensor("int64", source, [1, 5]),
+    attention_mask: new library.Tensor("int64", new BigInt64Array(5).fill(1n), [1, 5]),
+    max_new_tokens: 4,
+    do_sample: false,
+    output_attentions: true,
+    return_dict_in_generate: true,
+  } as never)) as unknown as Record<string, { dims: number[]; data: Float32Array }[][]> & {
+    sequences: { data: BigInt64Array };
+  };
+  expect(Array.from(out.sequences.data, Number)).toEqual(reference.ids);
+  const heads = 3;
+  const steps = reference.ids.length - 1;
+  for (const kind of ["decoder", "cross"] as const) {
+    const given = out[`${kind}_attentions`]!;
+    expect(given).toHaveLength(steps);
+    given.forEach((layers, step) => {
+      layers.forEach((map, layer) => {
+        const keys = kind === "cross" ? 5 : step + 1;
+        const width = kind === "cross" ? 5 : steps;
+        expect(map.dims).toEqual([1, heads, 1, keys]);
+        map.data.forEach((x, i) => {
+          const [h, k] = [Math.floor(i / keys), i % keys];
+          // float32 sums of 8 products, in another order than torch's
+          expect(Math.abs(x - reference[kind][layer]![(h * steps + step) * width + k]!)).toBeLessThanOrEqual(2e-6);
+        });
+      });
+    });
+  }
 });
