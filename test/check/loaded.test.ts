@@ -17,7 +17,7 @@ test.each(["gpt2/lm-h4-d32", "llama/gqa-4q2kv", "mistral/sliding-4", "t5/relu-ti
   },
 );
 
-test.each(["bert/mlm-h4-d32", "roberta/mlm"])("%s wants its padding on the right: a convention", async (path) => {
+test.each(["bert/base-h12-d48", "roberta/mlm"])("%s wants its padding on the right: a convention", async (path) => {
   const report = await checkModel(await folder(path));
   expect(report.findings.map((f) => [f.rule, f.severity])).toEqual([["left-pad-positions", "info"]]);
 });
@@ -37,7 +37,7 @@ describe("a loaded model with one mistake", () => {
     expect(await spoilt("llama/gqa-4q2kv", restarts)).toEqual(["rope-offset-in-cache"]));
   test("a mask that is not passed on", async () =>
     expect(
-      await spoilt("bert/mlm-h4-d32", (m) => {
+      await spoilt("bert/base-h12-d48", (m) => {
         const compute = m.compute.bind(m);
         m.compute = ({ tokens }, pass) => compute({ tokens: { ...tokens, mask: undefined } }, pass);
       }),
