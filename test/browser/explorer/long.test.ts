@@ -41,7 +41,9 @@ const pixel = async (page: import("playwright-core").Page, query: number, key: n
 
 const still = async (page: import("playwright-core").Page): Promise<void> => {
   await page.waitForSelector('qkv-tiles-view[data-ready="1"]');
-  await page.waitForFunction(() => (document.querySelector("qkv-tiles-view") as any)?.current?.scene?.cells?.length > 0);
+  await page.waitForFunction(
+    () => (document.querySelector("qkv-tiles-view") as any)?.current?.scene?.cells?.length > 0,
+  );
   await page.evaluate(() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok))));
 };
 
