@@ -47,7 +47,7 @@ export function command(): Command {
   qkv train --task recall --model lstm            one model
   qkv train --task recall --html why.html         all four, and a page that compares them
   qkv train --task heads                          induction appears within some dozen steps
-  qkv train --task bundled                        half an hour on a quiet core; stop and resume at will`,
+  qkv train --task bundled                        three quarters of an hour on a quiet core; stop and resume at will`,
     )
     .action(async (options: Options) => {
       const task = oneOf("--task", options.task, tasks);

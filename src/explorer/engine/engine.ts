@@ -358,14 +358,7 @@ export class Engine implements EngineApi {
     return badges(r.result.trace, kind, r.kinds.find((k) => k.kind === kind)!);
   }
 
-  async rollout(asked: {
-    run: number;
-    kind: Kind;
-    fusion: string;
-    residual: number;
-    upTo: number;
-    discard?: number;
-  }): Promise<LayerMaps> {
+  async rollout(asked: Parameters<EngineApi["rollout"]>[0]): Promise<LayerMaps> {
     const run = this.#run(asked.run);
     return rolloutMaps(run.result.trace, this.#kind(run, asked.kind), asked);
   }

@@ -43,7 +43,6 @@ export const recipe = {
   } satisfies BatchOptions,
   /** Rows that go through the model at once. */
   microBatch: 4,
-  steps: 2700,
   /** Induction is there after some 1,400 steps; the second, lower cosine is for the text. */
   learningRate: [
     { peak: 2e-3, warmUp: 80, steps: 2000, floor: 0.05 },

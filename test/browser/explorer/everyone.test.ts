@@ -2,22 +2,7 @@
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { violations } from "./axe.js";
-import { cannot, choice, engine, eventually, explorer } from "./open.js";
-
-const views = [
-  "text",
-  "lines",
-  "map",
-  "heads",
-  "neuron",
-  "types",
-  "whatif",
-  "timeline",
-  "compare",
-  "lens",
-  "flow",
-  "circuits",
-];
+import { cannot, choice, engine, eventually, explorer, views } from "./open.js";
 
 async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);

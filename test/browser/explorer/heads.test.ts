@@ -6,19 +6,8 @@ import { loadModel } from "../../../src/models/index.js";
 import { tensor } from "../../../src/tensor/index.js";
 import { MapRecord, Trace, writeTrace } from "../../../src/trace/index.js";
 import { drop } from "./drop.js";
-import { cannot, choice, engine, eventually, explorer, sentence } from "./open.js";
+import { cannot, choice, engine, eventually, explorer, lab, sentence } from "./open.js";
 
-/** A call of the labs on the page's run. */
-const lab = <T>(page: Page, name: string, asked: object): Promise<T> =>
-  page.evaluate(
-    async ([n, given]) => {
-      const { store } = (globalThis as any).qkv;
-      const run = store.shown.peek();
-      const result = await store.engine.lab(n, { run: run.id, kind: run.kinds[0].kind, ...(given as object) });
-      return JSON.parse(JSON.stringify(result, (_, x) => (ArrayBuffer.isView(x) ? Array.from(x as any) : x)));
-    },
-    [name, asked] as const,
-  );
 const scoresOf = (page: Page) =>
   engine<{ types: { id: string; chance: number }[]; heads: { layer: number; head: number; scores: Record<string, number> }[] }>(page, "headTypes", {}); // biome-ignore format: one call
 

@@ -23,6 +23,9 @@ export const cannot: string | undefined = !browserPath
     : "the page is not built; npm run build";
 if (cannot) console.warn(`\n!! Explorer tests in a browser are SKIPPED: ${cannot}\n`);
 
+/** Every view of the explorer, by its name in a link. */
+export const views = ["text", "lines", "map", "heads", "neuron", "types", "whatif", "timeline", "compare", "lens", "flow", "circuits"]; // biome-ignore format: one list
+
 /** The text most tests read: a sentence said twice, so that repeats can be seen. */
 export const sentence = "The whale rose and the sea rose with the whale.";
 
@@ -142,4 +145,17 @@ export async function engine<T>(page: Page, method: string, asked: object): Prom
 /** The choice as the page holds it. */
 export async function choice(page: Page): Promise<Record<string, unknown>> {
   return page.evaluate(() => (globalThis as unknown as { qkv: { store: any } }).qkv.store.choice.peek());
+}
+
+/** A call of the labs on the page's run; arrays of numbers come over as plain ones. */
+export function lab<T>(page: Page, name: string, asked: object): Promise<T> {
+  return page.evaluate(
+    async ([n, given]) => {
+      const { store } = (globalThis as any).qkv;
+      const run = store.shown.peek();
+      const result = await store.engine.lab(n, { run: run.id, kind: run.kinds[0].kind, ...(given as object) });
+      return JSON.parse(JSON.stringify(result, (_, x) => (ArrayBuffer.isView(x) ? Array.from(x as any) : x)));
+    },
+    [name, asked] as const,
+  );
 }

@@ -1,5 +1,4 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
-import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
 import { seeded } from "../../../src/explorer/engine/synthetic.js";
@@ -7,19 +6,9 @@ import { tensor } from "../../../src/tensor/index.js";
 import { attentionFlow, MapRecord, mixedLayer, rollout, Trace, writeTrace } from "../../../src/trace/index.js";
 import { drop } from "./drop.js";
 import { openGoldenModel } from "./models.js";
-import { cannot, choice, engine, eventually, explorer, sentence } from "./open.js";
+import { cannot, choice, engine, eventually, explorer, lab, sentence } from "./open.js";
 
 const { folders } = openGoldenModel();
-const lab = <T>(page: Page, name: string, asked: object): Promise<T> =>
-  page.evaluate(
-    async ([n, given]) => {
-      const { store } = (globalThis as any).qkv;
-      const run = store.shown.peek();
-      const result = await store.engine.lab(n, { run: run.id, kind: run.kinds[0].kind, ...(given as object) });
-      return JSON.parse(JSON.stringify(result, (_, x) => (ArrayBuffer.isView(x) ? Array.from(x as any) : x)));
-    },
-    [name, asked] as const,
-  );
 
 describe.skipIf(cannot)("pictures", () => {
   const e = explorer(Object.values(folders));

@@ -1,21 +1,6 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import { describe, expect, test } from "vitest";
-import { cannot, choice, engine, eventually, explorer, ready } from "./open.js";
-
-const views = [
-  "text",
-  "lines",
-  "map",
-  "heads",
-  "neuron",
-  "types",
-  "whatif",
-  "timeline",
-  "compare",
-  "lens",
-  "flow",
-  "circuits",
-];
+import { cannot, choice, engine, eventually, explorer, ready, views } from "./open.js";
 
 describe.skipIf(cannot)("the explorer's views", () => {
   const e = explorer();
