@@ -44,6 +44,8 @@ class Peer {
   readonly folder = mkdtempSync(join(tmpdir(), "qkv-bench-"));
   readonly #python: ChildProcessWithoutNullStreams;
   readonly #waiting: ((answer: Answer) => void)[] = [];
+  /** Why it is gone, once it is. */
+  #gone: string | undefined;
 
   constructor() {
     const script = fileURLToPath(new URL("pytorch.py", import.meta.url));
@@ -52,6 +54,7 @@ class Peer {
     this.#python.stderr.on("data", (text: Buffer) => void (says = (says + text.toString()).slice(-400)));
     const ended = (): void => {
       const error = says.trim().split("\n").at(-1) || "no Python here (QKV_PYTHON names one that has torch)";
+      this.#gone ??= error;
       for (const tell of this.#waiting.splice(0)) tell({ error });
     };
     this.#python.on("error", ended);
@@ -74,6 +77,7 @@ class Peer {
 
   async ask(question: Record<string, unknown>): Promise<Answer> {
     this.asked++;
+    if (this.#gone) throw new Error(`PyTorch: ${this.#gone}`);
     const answer = await new Promise<Answer>((tell) => {
       this.#waiting.push(tell);
       this.#python.stdin.write(`${JSON.stringify(question)}\n`);
