@@ -13,7 +13,7 @@
  * An input with a fixed length is padded; pictures and sounds are refused by name.
  */
 import { OptionError } from "../tensor/index.js";
-import type { PortInfo } from "./run/open.js";
+import type { PortInfo } from "./run/told.js";
 import type { Feed } from "./run/feed.js";
 
 /** One text as a model reads it. */

@@ -3,7 +3,8 @@ import { findAttention } from "./find/find.js";
 import { inlined } from "./proto/inline.js";
 import { readModel } from "./proto/read.js";
 import { exposure, type ExposeOptions } from "./edit/expose.js";
-import { OnnxModel, openFile, type AttentionInfo, type PortInfo } from "./run/open.js";
+import { OnnxModel, openFile } from "./run/open.js";
+import type { AttentionInfo, PortInfo } from "./run/told.js";
 import { checkedFolder } from "./run/external.js";
 import { planEdits } from "./wire/splice.js";
 

@@ -6,13 +6,6 @@ export { inspectOnnx, writeExposed } from "./file.js"; // the same for files of 
 export { type ReadText, readTextWithOnnx, type ReadTextOptions } from "./read-text.js"; // text → trace, with the tokenizer beside the file (Node)
 export type { ExternalFiles } from "./run/external.js"; // weights outside of the file
 export type { Feed } from "./run/feed.js"; // what a graph input is fed with
-export {
-  type AttentionInfo,
-  OnnxModel,
-  openOnnx,
-  type OpenOptions,
-  type OutputTensor,
-  type PortInfo,
-  type RunOptions,
-} from "./run/open.js"; // any ONNX Transformer, with its attention
+export { OnnxModel, openOnnx, type OpenOptions, type RunOptions } from "./run/open.js"; // any ONNX Transformer, with its attention
+export type { AttentionInfo, OutputTensor, PortInfo } from "./run/told.js"; // what a model tells of itself
 export { type AttentionOptions, type TransformersEnv, withAttention } from "./with-attention.js"; // transformers.js gives attentions

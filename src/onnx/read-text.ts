@@ -7,7 +7,8 @@
 import { FileError } from "../tensor/index.js";
 import { type AttentionRecord, MapRecord, QkRecord, type Sequence, Trace } from "../trace/index.js";
 import type { Encoding, Tokenizer } from "../text/index.js";
-import { type OnnxModel, openOnnx, type OpenOptions, type OutputTensor, type RunOptions } from "./run/open.js";
+import { type OnnxModel, openOnnx, type OpenOptions, type RunOptions } from "./run/open.js";
+import type { OutputTensor } from "./run/told.js";
 import type { Feed } from "./run/feed.js";
 import { mustReadText, textFeeds } from "./feeds.js";
 

@@ -23,7 +23,8 @@ import {
   tensor,
   writeSafetensors,
 } from "../tensor/index.js";
-import { type AttentionRecord, MapRecord, type QkCall, QkRecord } from "./record.js";
+import { MapRecord } from "./map-record.js";
+import { type AttentionRecord, type QkCall, QkRecord } from "./record.js";
 import { headsOf } from "./recorder.js";
 import { Trace, type TraceInfo } from "./trace.js";
 

@@ -5,7 +5,8 @@
  */
 import type { AttentionKind } from "../attention/listen.js";
 import { OptionError, type Tensor } from "../tensor/index.js";
-import type { AttentionRecord, Part } from "./record.js";
+import type { Part } from "./part.js";
+import type { AttentionRecord } from "./record.js";
 
 /** One sequence of a batch as a reader knows it. */
 export interface Sequence {

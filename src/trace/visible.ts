@@ -1,5 +1,7 @@
 /** @file A map for the eye: weights where a pair may attend, NaN where it may not. */
-import { type AttentionRecord, checkedPart, mayAttend, type Part, type QkCall, QkRecord } from "./record.js";
+import { mayAttend } from "./pair.js";
+import { checkedPart, type Part } from "./part.js";
+import { type AttentionRecord, type QkCall, QkRecord } from "./record.js";
 
 /**
  * Weights of one head, [rows, columns], with **NaN for a pair that may not attend**: a weight of 0 and an absent weight
