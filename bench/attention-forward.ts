@@ -1,63 +1,42 @@
-/** @file Attention forward: 12 heads of 64, one thread, with and without the causal mask. */
-import { attentionCallOf, flopOf, operands } from "../src/kernels/problems.js";
+/** @file Attention forward: 12 heads of 64 (32, 128), with and without the causal mask. */
 import { attentionRunner as jaxjs } from "./peers/jaxjs.js";
 import { loops } from "./peers/loops.js";
-import { attentionRunner as onnx, merge } from "./peers/onnxruntime.js";
 import { pytorch } from "./peers/pytorch.js";
 import { attentionRunner as tfjs } from "./peers/tfjs.js";
-import { exactRows } from "./shared/exact.js";
-import { inScope, ourKernel, ownedCall } from "./shared/ours.js";
+import { attentionForward, onnxAttention } from "./shared/cases.js";
+import { ourKernel } from "./shared/ours.js";
 import type { Case } from "./shared/question.js";
 
-/** Above this the slowest peers would take the whole budget. */
+/** Above these lengths the slowest peers would take the whole budget. */
 const SLOW_PEERS_UP_TO = 512;
+const WEB_UP_TO = 2048;
 
-function one(N: number, causal: boolean, threads: number): Case {
-  const problem = { heads: 12, queries: N, keys: N, headDim: 64, causal };
-  const call = attentionCallOf(problem, operands(problem));
-  const kernel = ourKernel(threads);
-  const heads = (run: () => Promise<Float32Array>) => async () => merge(await run(), N, 12, 64);
-  return {
-    title: `attention forward · B1 H12 L${N} D64${causal ? " causal" : ""} f32 · ${(flopOf(call) / 1e9).toFixed(2)} GFLOP`,
-    flop: flopOf(call),
-    threads,
-    exact: exactRows(call),
-    entries: [
-      { name: `qkv ${kernel.name}`, open: () => inScope(kernel, onOwned(N, causal, threads)) },
-      {
-        name: "PyTorch",
-        open: () =>
-          pytorch(
-            { prepare: "attention", threads, shape: [12, N, N, 64], causal },
-            [call.q, call.k, call.v].map(({ tensor }) => tensor.data),
-          ),
-      },
-      {
-        name: "onnxruntime-node MHA",
-        open: async () => heads(await onnx("node", "MultiHeadAttention", call, causal, threads)),
-      },
-      { name: "onnxruntime-node Attention", open: () => onnx("node", "Attention", call, causal, threads) },
-      {
-        name: "onnxruntime-web MHA",
-        open: async () => heads(await onnx("web", "MultiHeadAttention", call, causal, threads)),
-      },
-      { name: "onnxruntime-web Attention", open: () => onnx("web", "Attention", call, causal, threads) },
-      ...(N <= SLOW_PEERS_UP_TO && threads === 1
-        ? [
-            { name: "jax-js", open: async () => heads(await jaxjs(call, causal)) },
-            { name: "tfjs-wasm", open: () => tfjs(call, causal) },
-            { name: "plain TypeScript loops", open: () => () => loops(call) },
-          ]
-        : []),
-    ],
-  };
+function one(N: number, headDim: number, causal: boolean, threads: number): Case {
+  const problem = { heads: 12, queries: N, keys: N, headDim, causal };
+  return attentionForward(ourKernel(threads), problem, threads, (call) => [
+    {
+      name: "PyTorch",
+      open: () =>
+        pytorch(
+          { prepare: "attention", threads, shape: [12, N, N, headDim], causal },
+          [call.q, call.k, call.v].map(({ tensor }) => tensor.data as Float32Array),
+        ),
+    },
+    ...onnxAttention("onnxruntime-node", "node", call, causal, threads),
+    ...(N <= WEB_UP_TO && headDim === 64 ? onnxAttention("onnxruntime-web", "web", call, causal, threads) : []),
+    ...(N <= SLOW_PEERS_UP_TO && threads === 1
+      ? [
+          { name: "jax-js", open: () => jaxjs(call, causal) },
+          { name: "tfjs-wasm", open: () => tfjs(call, causal) },
+          { name: "plain TypeScript loops", open: () => () => loops(call) },
+        ]
+      : []),
+  ]);
 }
 
-function onOwned(N: number, causal: boolean, threads: number): () => { data: Float32Array } {
-  const kernel = ourKernel(threads);
-  const call = ownedCall(kernel, { heads: 12, queries: N, keys: N, headDim: 64, causal });
-  return () => kernel.attention(call).output;
+export function cases(threads: number, quick: boolean): (() => Case)[] {
+  const sizes = quick
+    ? [[512, 64], [2048, 64]] as const
+    : [[512, 64], [1024, 64], [2048, 64], [4096, 64], [1024, 32], [1024, 128]] as const; // biome-ignore format: a table
+  return sizes.flatMap(([N, D]) => [false, true].map((causal) => () => one(N, D, causal, threads)));
 }
-
-export const cases = (threads: number): (() => Case)[] =>
-  [512, 1024, 2048, 4096].flatMap((N) => [false, true].map((causal) => () => one(N, causal, threads)));

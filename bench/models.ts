@@ -2,6 +2,7 @@
  * @file Whole models: all-MiniLM-L6-v2 reads sentences of 128 tokens, SmolLM2-135M writes tokens. Everybody has the same
  * float32 numbers and the same count of threads; a peer that computes something else is named and not timed.
  */
+import { repeat } from "../src/cli/shared/measure.js";
 import { loadModel, type Model } from "../src/models/index.js";
 import { decoderFolder, encoderFolder, minilm, missingFile, openSmollm2, smollm2 } from "./peers/model-files.js";
 import { decoder, encoder, transformersEncoder } from "./peers/onnx-models.js";
@@ -46,7 +47,6 @@ function sentences(count: number, threads: number): Case {
       { name: "onnxruntime-web", open: same(() => encoder("web", encoderFolder(), texts, threads)) },
       { name: "transformers.js (Node)", open: same(() => transformersEncoder(encoderFolder(), texts, threads)) },
     ],
-    options: { leastRounds: 5, warmUp: 2 },
   };
 }
 
@@ -94,12 +94,11 @@ function tokens(threads: number): Case {
       { name: "onnxruntime-node, f32", open: same("node") },
       { name: "onnxruntime-web, f32", open: same("web") },
     ],
-    options: { leastRounds: 5, warmUp: 1 },
   };
 }
 
 const timed = (write: () => Promise<{ ms: number; ids: number[] }>): Timed => ({
-  run: async () => (await write()).ms,
+  turn: (limits) => repeat(async () => (await write()).ms, limits),
   result: async () => (await write()).ids,
 });
 

@@ -7,10 +7,23 @@ import * as decode from "./decode.js";
 import * as matmul from "./matmul.js";
 import * as models from "./models.js";
 import { conditions } from "./shared/conditions.js";
-import { type Answer, ask, print } from "./shared/question.js";
+import { type Answer, ask, type Case, print } from "./shared/question.js";
+import * as threads from "./threads.js";
+import * as whole from "./whole.js";
 import * as window from "./window.js";
 
-const questions = { "attention-forward": forward, "attention-backward": backward, window, decode, matmul, models };
+type Question = { cases(threads: number, quick: boolean): (() => Case)[] };
+
+const questions: Record<string, Question> = {
+  "attention-forward": forward,
+  "attention-backward": backward,
+  window,
+  decode,
+  matmul,
+  threads,
+  models,
+  whole,
+};
 
 export async function main(argv: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -18,7 +31,7 @@ export async function main(argv: string[]): Promise<void> {
     allowPositionals: true,
     options: {
       threads: { type: "string", default: "1" },
-      seconds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "1.5" },
       out: { type: "string" },
       quick: { type: "boolean", default: false },
     },
@@ -26,7 +39,7 @@ export async function main(argv: string[]): Promise<void> {
   const answers: Answer[] = [];
   for (const [name, { cases }] of Object.entries(questions)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
-    for (const make of cases(Number(values.threads)).slice(0, values.quick ? 2 : undefined)) {
+    for (const make of cases(Number(values.threads), values.quick)) {
       const answer = await ask(name, make(), Number(values.seconds), conditions(Number(values.threads)));
       answers.push(answer);
       console.log(`${print(answer)}\n`);

@@ -30,7 +30,7 @@ function one(N: number, threads: number): Case {
       { name: "PyTorch, blocks over two blocks", open: peer("blocks") },
       ...(N <= SQUARE_UP_TO ? [{ name: "PyTorch, mask over the square", open: peer("mask") }] : []),
     ],
-    options: { leastRounds: 3, warmUp: 1 },
+    options: { leastRounds: 3 },
   };
 }
 

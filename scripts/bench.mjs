@@ -8,7 +8,8 @@
  *     npm run bench -- --browser               in Chromium, beside onnxruntime-web, and nothing else
  *     npm run bench -- matmul decode           some questions
  *     npm run bench -- models                  whole models; bench/peers/model-files.ts says which files they want
- *     npm run bench -- --quick                the first two sizes of each question
+ *     npm run bench -- threads whole           one thread beside two; a model beside the sum of its operations
+ *     npm run bench -- --quick                 fewer sizes of each question
  *     npm run bench -- --write-docs            only write docs/performance.md from bench/results
  *
  * One process a Node version and thread count; inside a process everybody takes turns. Run it on an idle machine.

@@ -4,7 +4,7 @@
     {"prepare": "backward",  … the same and the slope of the output}
     {"prepare": "window",    … the same and "window": 256}      all forms a user could write; "form" chooses one
     {"prepare": "linear",    "shape": [m, k, n], "files": [a, w]}
-    {"run": id}        -> {"ms": milliseconds}
+    {"turn": id, "milliseconds": 20, "calls": 20, "warm": 100}  -> {"times": [milliseconds, …]}   see src/cli/shared/measure.ts
     {"result": id, "file": path}  writes float32
 """
 import json
@@ -75,6 +75,24 @@ def linear(ask):
 
 kinds = {"attention": attention, "backward": backward, "window": window, "linear": linear}
 
+
+def timed(run):
+    begin = time.perf_counter()
+    run()
+    return (time.perf_counter() - begin) * 1e3
+
+
+def turn(run, limits):
+    """A call that is not counted, then counted ones; a long call counts itself."""
+    first = timed(run)
+    if first > limits["warm"]:
+        return [first]
+    times = [timed(run)]
+    while sum(times) < limits["milliseconds"] and len(times) < limits["calls"]:
+        times.append(timed(run))
+    return times
+
+
 for line in sys.stdin:
     ask = json.loads(line)
     try:
@@ -82,15 +100,12 @@ for line in sys.stdin:
             torch.set_num_threads(ask["threads"])
             prepared.append(kinds[ask["prepare"]](ask))
             answer = {"id": len(prepared) - 1, "version": torch.__version__}
-        elif "run" in ask:
-            run = prepared[ask["run"]]
+        elif "turn" in ask:
             with torch.no_grad():
-                begin = time.perf_counter()
-                held = run()
-                answer = {"ms": (time.perf_counter() - begin) * 1e3}
+                answer = {"times": turn(prepared[ask["turn"]], ask)}
         else:
-            with open(ask["file"], "wb") as file:
-                file.write(held.detach().contiguous().numpy().tobytes())
+            with torch.no_grad(), open(ask["file"], "wb") as file:
+                file.write(prepared[ask["result"]]().detach().contiguous().numpy().tobytes())
             answer = {}
     except Exception as error:
         answer = {"error": str(error).splitlines()[0]}

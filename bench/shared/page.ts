@@ -4,10 +4,13 @@ import { type Answer, pace } from "./question.js";
 const intro = `# Performance
 
 Written by \`npm run bench\` from its last run; every number below was measured, on the machine and under the load its table
-names. Contenders of a table take turns in one process (A B C, A B C, …); the figure is the median. "÷ ours" is a
-contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the distance from float64 on
-some rows. A ratio is worth more than a time. A load above the number of processors means that others were computing too:
-medians are then of little worth, and "best", the quickest of the runs, says more.
+names. Contenders of a table take turns (A B C, A B C, …), PyTorch and jax-js in processes of their own by their own
+clocks. A turn is one call that is not counted, because it fetches back what the others pushed out of the caches, then
+counted calls for 20 ms, at most 20 of them; a call of more than 100 ms is a turn by itself. A contender more than ten
+times slower than the fastest sits out three rounds of four. The figure is the median of the counted calls, whose number
+is "runs". "÷ ours" is a contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the
+distance from float64 on some rows. A ratio is worth more than a time. A load above the number of processors means that
+others were computing too: medians are then of little worth, and "best", the quickest of the runs, says more.
 
 Which kernel runs where: \`portable\` (plain WebAssembly SIMD) everywhere, \`relaxed\` (fused multiply-add) from Node 22 and in
 browsers with relaxed SIMD, \`wide\` (256-bit) from Node 24 when a program asks for it; \`qkv bench --kernels\` says which and
@@ -30,17 +33,18 @@ function table(answer: Answer): string {
       `${l.median.toFixed(l.median < 10 ? 3 : 1)} ms`,
       `${l.p90.toFixed(l.p90 < 10 ? 3 : 1)} ms`,
       `${l.best.toFixed(l.best < 10 ? 3 : 1)} ms`,
+      l.runs,
       pace(answer, l)[1],
       `${l.ratio.toFixed(2)}×`,
       l.error === null ? "–" : l.error.toExponential(1),
     ].join(" | "),
   );
-  const facts = `${title} · ${lines[0]?.runs ?? 0} interleaved runs · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · ${c.runtime} · load ${c.load} · ${c.date}`;
+  const facts = `${title} · ${lines[0]?.turns ?? 0} interleaved turns · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · ${c.runtime} · load ${c.load} · ${c.date}`;
   return [
     `**${facts}**`,
     "",
-    `kernel | median | p90 | best | ${lines[0] ? pace(answer, lines[0])[0] : ""} | ÷ ours | max \\|Δ\\|`,
-    "--- | ---: | ---: | ---: | ---: | ---: | ---:",
+    `kernel | median | p90 | best | runs | ${lines[0] ? pace(answer, lines[0])[0] : ""} | ÷ ours | max \\|Δ\\|`,
+    "--- | ---: | ---: | ---: | ---: | ---: | ---: | ---:",
     ...rows,
     ...(missing.length > 0 ? ["", ...missing.map((m) => `Not measured – ${m}`)] : []),
   ].join("\n");

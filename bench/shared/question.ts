@@ -1,17 +1,20 @@
 /** @file A question of the benchmarks: contenders that compute the same, and how far each is from float64. */
-import { type Contender, type MeasureOptions, takeTurns, type Timing } from "../../src/cli/shared/measure.js";
+import {
+  type Contender,
+  type MeasureOptions,
+  takeTurns,
+  type Timing,
+  type TurnLimits,
+} from "../../src/cli/shared/measure.js";
 
 /** A contender that gives its numbers, to be compared with the exact ones. */
 export interface Entry extends Contender {
   run(): ArrayLike<number> | Promise<ArrayLike<number>>;
-  /** The numbers, where `run` does not give them. */
-  result?(): Promise<ArrayLike<number>>;
 }
 
-/** A contender in another process, which measures itself. */
+/** A contender that measures itself: in another process, or because only a part of its work counts. */
 export interface Timed {
-  /** One run. @returns its milliseconds */
-  run(): Promise<number>;
+  turn(limits: TurnLimits): Promise<number[]>;
   result(): Promise<ArrayLike<number>>;
 }
 
@@ -62,7 +65,7 @@ export async function ask(question: string, one: Case, seconds: number, about: C
   for (const { name, open } of one.entries) {
     try {
       const opened = await open();
-      const entry = typeof opened === "function" ? { name, run: opened } : ownClock(name, opened);
+      const entry = typeof opened === "function" ? { name, run: opened } : { name, run: opened.result, ...opened };
       await entry.run();
       contenders.push(entry);
     } catch (error) {
@@ -76,26 +79,12 @@ export async function ask(question: string, one: Case, seconds: number, about: C
   const timings = await takeTurns(contenders, { seconds, ...one.options });
   const lines: Line[] = [];
   for (const [n, timing] of timings.entries()) {
-    const { run, result } = contenders[n]!;
-    const got = await (result ?? run)();
+    const got = await contenders[n]!.run();
     let error: number | null = one.exact ? 0 : null;
     for (const [at, want] of one.exact ?? []) error = Math.max(error!, Math.abs(got[at]! - want));
     lines.push({ ...timing, gflops: one.flop / timing.median / 1e6, ratio: timing.median / timings[0]!.median, error });
   }
   return { question, title: one.title, conditions: about, ...(one.work && { work: one.work }), lines, missing };
-}
-
-function ownClock(name: string, timed: Timed): Entry & { result: Timed["result"] } {
-  let last = 0;
-  return {
-    name,
-    async run() {
-      last = await timed.run();
-      return [];
-    },
-    took: () => last,
-    result: () => timed.result(),
-  };
 }
 
 const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`;
@@ -108,19 +97,19 @@ export function pace({ work }: Answer, { gflops, median }: Line): [name: string,
 /** The answer as lines of text, conditions first. */
 export function print(answer: Answer): string {
   const { title, conditions: c, lines, missing } = answer;
-  const runs = lines[0]?.runs ?? 0;
-  const head = `${title} · ${runs} interleaved runs · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, ${c.runtime}, load ${c.load}`;
+  const head = `${title} · ${lines[0]?.turns ?? 0} interleaved turns · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, ${c.runtime}, load ${c.load}`;
   const row = (cells: string[]): string =>
     cells.map((cell, n) => (n === 0 ? cell.padEnd(30) : cell.padStart(13))).join("");
   return [
     head,
-    row(["kernel", "median", "p90", "best", lines[0] ? pace(answer, lines[0])[0] : "", "÷ ours", "max |Δ|"]),
+    row(["kernel", "median", "p90", "best", "runs", lines[0] ? pace(answer, lines[0])[0] : "", "÷ ours", "max |Δ|"]),
     ...lines.map((l) =>
       row([
         l.name,
         ms(l.median),
         ms(l.p90),
         ms(l.best),
+        String(l.runs),
         pace(answer, l)[1],
         `${l.ratio.toFixed(2)}×`,
         l.error === null ? "–" : l.error.toExponential(1),
