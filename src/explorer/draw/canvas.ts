@@ -1,6 +1,7 @@
 /** @file Draws a scene on a 2D canvas. */
 import type { Transform } from "../state/choice.js";
-import type { Cells, Scene, Target } from "../scene/scene.js";
+import { handlesOf } from "../scene/curve.js";
+import type { Cells, Line, Scene, Target } from "../scene/scene.js";
 import { shortWeight } from "../scene/tokens.js";
 import { colourAt, headStyle, inkOn, type Mode, position, type Ramp, css } from "./colour.js";
 
@@ -220,30 +221,26 @@ function drawLines(g: CanvasRenderingContext2D, scene: Scene, look: Look): void 
   const { query, key, head } = look.cursor ?? {};
   const some = query !== undefined || key !== undefined;
   const ordered = scene.lines.length < 4000 ? [...scene.lines].sort((a, b) => a.weight - b.weight) : scene.lines;
-  for (const l of ordered) {
-    const chosen =
-      (query === undefined || l.query === query) &&
-      (key === undefined || l.key === key) &&
-      (head === undefined || l.head === head);
-    if (some && !chosen) continue;
-    line(g, l, look, 0.12 + 0.88 * Math.sqrt(l.weight));
-  }
-  if (some) for (const l of ordered) if (l.query !== query && l.key !== key) line(g, l, look, 0.05 + 0.06 * l.weight);
+  const chosen = (l: Line): boolean =>
+    (query === undefined || l.query === query) &&
+    (key === undefined || l.key === key) &&
+    (head === undefined || l.head === head);
+  const pen = (l: Line, alpha: number): void => {
+    const { colour, dash } = headStyle(l.head, look.mode);
+    const [x1, y1, x2, y2] = handlesOf(l, scene.down);
+    g.globalAlpha = Math.min(1, alpha);
+    g.strokeStyle = colour;
+    g.setLineDash(dash);
+    g.lineWidth = 0.75 + 3.25 * l.weight;
+    g.beginPath();
+    g.moveTo(l.x1, l.y1);
+    g.bezierCurveTo(x1, y1, x2, y2, l.x2, l.y2);
+    g.stroke();
+  };
+  if (some) for (const l of ordered) if (!chosen(l)) pen(l, 0.05 + 0.06 * l.weight);
+  for (const l of ordered) if (!some || chosen(l)) pen(l, 0.12 + 0.88 * Math.sqrt(l.weight));
   g.globalAlpha = 1;
   g.setLineDash([]);
-}
-
-function line(g: CanvasRenderingContext2D, l: Scene["lines"][number], look: Look, alpha: number): void {
-  const { colour, dash } = headStyle(l.head, look.mode);
-  const middle = (l.x1 + l.x2) / 2;
-  g.globalAlpha = Math.min(1, alpha);
-  g.strokeStyle = colour;
-  g.setLineDash(dash);
-  g.lineWidth = 0.75 + 3.25 * l.weight;
-  g.beginPath();
-  g.moveTo(l.x1, l.y1);
-  g.bezierCurveTo(middle, l.y1, middle, l.y2, l.x2, l.y2);
-  g.stroke();
 }
 
 function drawLabels(g: CanvasRenderingContext2D, scene: Scene, look: Look): void {

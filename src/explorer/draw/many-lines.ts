@@ -2,16 +2,18 @@
  * @file Tens of thousands of curves, head by head: each head's curves are one layer of ink, kept, so that switching a head on
  * or off draws that head alone and lays the layers over each other.
  *
- * All curves of a scene run between the same two columns, so their shape y(x) = y1 + (y2 − y1)·e(x) differs by its two ends
- * only: e is worked out once a column, and a curve is a few pixels of ink in each. 12 heads × 512 tokens, 34,700 curves, in
+ * All curves of a scene run between the same two columns (or rows: then across and down change places), so their shape
+ * y(x) = y1 + (y2 − y1)·e(x) differs by its two ends only: e is worked out once a column, and a curve is a few pixels of ink
+ * in each. 12 heads × 512 tokens, 34,700 curves, in
  * Chromium without a GPU: WebGL (an instanced strip of triangles each) took 4 s a frame, this 10 to 30 ms a head.
  */
-import { curveAt, type Line, type Scene } from "../scene/scene.js";
+import { curveAt } from "../scene/curve.js";
+import type { Line, Scene } from "../scene/scene.js";
 import type { Look } from "./canvas.js";
 import { headStyle } from "./colour.js";
 
-/** A window down a picture, in its pixels. */
-export type Slice = readonly [top: number, bottom: number];
+/** A window on a picture, in its pixels: down it, or across it where its lines run down. */
+export type Slice = readonly [from: number, to: number];
 
 interface Layer {
   key: string;
@@ -25,16 +27,24 @@ export class ManyLines {
 
   /** Lays a window of the scene's curves onto a canvas whose unit is the scene's pixel. */
   draw(g: CanvasRenderingContext2D, scene: Scene, look: Look, ratio: number, slice: Slice, what: string): void {
-    const heads = this.#byHead(scene.lines);
+    const heads = this.#byHead(scene);
     const { query = -1, key = -1, head } = look.cursor ?? {};
     const some = query >= 0 || key >= 0;
+    const run = scene.down ? scene.height : scene.width;
+    g.save();
+    if (scene.down) g.transform(0, 1, 1, 0, 0, 0);
     for (const [h, lines] of heads) {
-      const layer = this.#layer(h, lines, scene, look, ratio, slice, what);
+      const layer = this.#layer(h, lines, run, look, ratio, slice, what);
       g.globalAlpha = some || (head !== undefined && head !== h) ? 0.15 : 1;
-      g.drawImage(layer, 0, slice[0], scene.width, slice[1] - slice[0]);
+      g.drawImage(layer, 0, slice[0], run, slice[1] - slice[0]);
     }
-    g.globalAlpha = 1;
-    if (!some) return;
+    if (some) this.#chosen(g, heads, look);
+    g.restore();
+  }
+
+  /** The curves of the token under the cursor, over the faded rest. */
+  #chosen(g: CanvasRenderingContext2D, heads: Map<number, Line[]>, look: Look): void {
+    const { query = -1, key = -1 } = look.cursor ?? {};
     for (const [h, lines] of heads) {
       const { colour, dash } = headStyle(h, look.mode);
       g.strokeStyle = colour;
@@ -50,14 +60,13 @@ export class ManyLines {
         g.stroke();
       }
     }
-    g.globalAlpha = 1;
-    g.setLineDash([]);
   }
 
-  #byHead(lines: Line[]): Map<number, Line[]> {
+  #byHead({ lines, down }: Scene): Map<number, Line[]> {
     if (this.#sorted?.lines === lines) return this.#sorted.heads;
     const heads = new Map<number, Line[]>();
-    for (const l of lines) {
+    for (const given of lines) {
+      const l = down ? { ...given, x1: given.y1, y1: given.x1, x2: given.y2, y2: given.x2 } : given;
       const own = heads.get(l.head);
       if (own) own.push(l);
       else heads.set(l.head, [l]);
@@ -69,16 +78,16 @@ export class ManyLines {
   #layer(
     h: number,
     lines: Line[],
-    scene: Scene,
+    run: number,
     look: Look,
     ratio: number,
     slice: Slice,
     what: string,
   ): OffscreenCanvas {
-    const key = `${what} ${look.mode} ${ratio} ${slice} ${scene.width} ${lines.length}`;
+    const key = `${what} ${look.mode} ${ratio} ${slice} ${run} ${lines.length}`;
     const had = this.#layers.get(h);
     if (had?.key === key) return had.image;
-    const W = Math.round(scene.width * ratio);
+    const W = Math.round(run * ratio);
     const H = Math.max(1, Math.round((slice[1] - slice[0]) * ratio));
     const { colour, dash } = headStyle(h, look.mode);
     const ink = inked(lines, W, H, ratio, slice[0], dash);

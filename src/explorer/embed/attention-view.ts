@@ -3,7 +3,7 @@
  * HTML, React, Svelte, a notebook. No network beyond `src`, no framework, its own shadow tree.
  *
  * Attributes (and properties of the same names): `src` a trace file, or a `<script type="application/x-qkv-trace">` inside
- * with the file in base64; `layer`, `head`, `view` ("map", "lines"), `kind`, `query`, `key`, `theme` ("light", "dark",
+ * with the file in base64; `layer`, `head`, `view` ("map", "lines", "arcs"), `kind`, `query`, `key`, `theme` ("light", "dark",
  * "contrast"), `controls` (absent: the picture only). What is inside the element otherwise shows until the picture is there.
  * Events: "attention-ready" { layers, heads, tokens }, "attention-select" { layer, head, query, key, weight, tokens },
  * "attention-error" { message }.
@@ -13,8 +13,10 @@ import { describeKinds } from "../engine/kinds.js";
 import type { KindView } from "../engine/protocol.js";
 import { drawScene, type Look } from "../draw/canvas.js";
 import { type Mode, rampOf } from "../draw/colour.js";
+import { arcsScene } from "../scene/arcs.js";
 import { heatmapScene } from "../scene/heatmap.js";
 import { linesScene } from "../scene/lines.js";
+import { type Passage, passageOf } from "../scene/passage.js";
 import { hit, type Scene } from "../scene/scene.js";
 import { tokenLabel, weightText } from "../scene/tokens.js";
 import { readTrace } from "../../trace/file.js";
@@ -178,7 +180,7 @@ export class AttentionView extends LitElement {
       ${this.controls ? html`<div class="bar">
         <label>layer <select @change=${(e: Event) => { this.layer = Number((e.target as HTMLSelectElement).value); }}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layer}>${l}</option>`)}</select></label>
         <label>head <select @change=${(e: Event) => { this.head = Number((e.target as HTMLSelectElement).value); }}>${[...Array(k.heads).keys()].map((h) => html`<option value=${h} ?selected=${h === head}>${h}</option>`)}</select></label>
-        <label>as <select @change=${(e: Event) => { this.view = (e.target as HTMLSelectElement).value; }}>${["map", "lines"].map((v) => html`<option value=${v} ?selected=${v === this.view}>${v}</option>`)}</select></label>
+        <label>as <select @change=${(e: Event) => { this.view = (e.target as HTMLSelectElement).value; }}>${["map", "lines", "arcs"].map((v) => html`<option value=${v} ?selected=${v === this.view}>${v}</option>`)}</select></label>
       </div>` : nothing}
       <div class="frame"><canvas tabindex="0" role="application" aria-roledescription="attention picture" aria-label=${says} @pointermove=${this.#move} @pointerleave=${() => { this.at = undefined; }} @pointerdown=${this.#choose} @keydown=${this.#walk}></canvas></div>
       <p class="read" aria-live="polite">${this.#reading(k, layer, head)}</p>
@@ -209,6 +211,12 @@ export class AttentionView extends LitElement {
         says,
         query: this.at?.query ?? this.query,
       });
+    if (this.view === "arcs") {
+      const [looked, looks] = [k.columns, k.rows].map((t) => passageOf(t, t.map((_, n) => [n, n + 1]))) as [Passage, Passage]; // biome-ignore format: two sides
+      const asked = this.at?.query ?? (this.query < 0 ? k.queries - 1 : this.query);
+      const texts = k.kind === "cross" || k.queries !== k.keys ? [looked, looks] : [looked];
+      return arcsScene({ texts, values, head, asked, reverse: false, least: 0.04, down: false, width: room, measure, says }); // biome-ignore format: one call
+    }
     return heatmapScene({
       rows,
       columns,

@@ -2,6 +2,7 @@
  * @file A picture as data: where every cell, line and label sits and what it stands for. Drawing (canvas, WebGL, SVG), the
  * hit test, the keyboard and the exports all read this one description and nothing else. Units are CSS pixels.
  */
+import { distanceTo, type Handles } from "./curve.js";
 
 /** What a mark stands for. */
 export interface Target {
@@ -24,7 +25,7 @@ export interface Cells {
   step: number;
 }
 
-/** A curve from a query to a key. */
+/** A curve from a query to a key; its shape is in `curve.ts`. */
 export interface Line {
   x1: number;
   y1: number;
@@ -34,6 +35,8 @@ export interface Line {
   head: number;
   query: number;
   key: number;
+  /** Where the curve's two handles stand; absent: half way between the ends. */
+  handles?: Handles;
 }
 
 export type Tone = "ink" | "soft" | "query" | "key";
@@ -75,6 +78,8 @@ export interface Scene {
   plot: Box;
   cells: Cells[];
   lines: Line[];
+  /** Lines without handles run from top to bottom, not from left to right. */
+  down?: boolean;
   labels: Label[];
   /** Rectangles shaded by a weight: tokens of a text. */
   boxes?: (Box & { weight: number; chosen: boolean })[];
@@ -99,7 +104,8 @@ export function hit(scene: Scene, x: number, y: number): (Target & { side?: "que
   for (const l of scene.labels) {
     if (!l.target) continue;
     const [dx, dy] = [x - l.x, y - l.y];
-    const along = l.upright ? -dy : l.align === "left" ? dx : l.align === "right" ? -dx : dx + l.length / 2;
+    const onward = l.upright ? -dy : dx;
+    const along = { left: onward, right: -onward, center: onward + l.length / 2 }[l.align];
     const across = l.upright ? Math.abs(dx) : Math.abs(dy);
     if (along >= -4 && along <= l.length + 4 && across <= l.size * 0.85)
       return { ...l.target, ...(l.side && { side: l.side }) };
@@ -107,26 +113,11 @@ export function hit(scene: Scene, x: number, y: number): (Target & { side?: "que
   let best: Line | undefined;
   let nearest = 6;
   for (const line of scene.lines) {
-    if (x < line.x1 || x > line.x2) continue;
-    const d = Math.abs(curveAt(line, x) - y);
+    const d = distanceTo(line, x, y, scene.down);
     if (d < nearest || (d === nearest && best && line.weight > best.weight)) {
       nearest = d;
       best = line;
     }
   }
   return best && { query: best.query, key: best.key, head: best.head };
-}
-
-/** Height of a line's curve at x: a cubic with both handles at half way, whose x(t) = x1 + w·(1.5t(1−t)² + 1.5t²(1−t) + t³). */
-export function curveAt({ x1, y1, x2, y2 }: Pick<Line, "x1" | "y1" | "x2" | "y2">, x: number): number {
-  const u = (x - x1) / (x2 - x1);
-  let [low, high] = [0, 1];
-  for (let n = 0; n < 20; n++) {
-    const t = (low + high) / 2;
-    const s = 1 - t;
-    if (1.5 * t * s * s + 1.5 * t * t * s + t * t * t < u) low = t;
-    else high = t;
-  }
-  const t = (low + high) / 2;
-  return y1 + (y2 - y1) * (3 * t * t - 2 * t * t * t);
 }

@@ -31,7 +31,7 @@ export function onePage(o: {
 <body>
 <main>
 <h1>${inHtml(o.title)}</h1>
-<attention-view controls layer="${o.layer}" head="${o.head}" view="${o.view === "lines" ? "lines" : "map"}" query="${o.query}" key="${o.key}"><script type="application/x-qkv-trace">${o.trace}</script></attention-view>
+<attention-view controls layer="${o.layer}" head="${o.head}" view="${["lines", "arcs"].includes(o.view) ? o.view : "map"}" query="${o.query}" key="${o.key}"><script type="application/x-qkv-trace">${o.trace}</script></attention-view>
 <footer>${inHtml(o.about)}</footer>
 </main>
 <script type="module">${inScript(o.element)}</script>

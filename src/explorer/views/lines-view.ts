@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { headStyle } from "../draw/colour.js";
 import { type LinesOptions, type LinesScene, linesScene } from "../scene/lines.js";
+import { runsFromRight } from "../scene/direction.js";
 import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
@@ -25,7 +26,10 @@ class LinesView extends PictureView {
     const focus = store.focus.value;
     const query = groupAt(maps.value.rows, focus.query ?? (focus.key === undefined ? c.query : -1));
     const key = groupAt(maps.value.columns, focus.key ?? -1);
+    const across = c.extra["lines"] === "across";
     const scene = this.#scene({
+      across,
+      rtl: across && runsFromRight(k.rows.map((t) => t.text)),
       rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
       columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
       values: maps.value.values,
@@ -56,9 +60,10 @@ class LinesView extends PictureView {
         </div>
         <label class="slider">draw <select id="by" @change=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLSelectElement).value } }, "push")}><option value="" ?selected=${!c.extra["mass"]}>weights from</option><option value="0.9" ?selected=${Boolean(c.extra["mass"])}>the fewest that carry</option></select>
           ${c.extra["mass"] ? html`<input type="range" min="0.1" max="1" step="0.05" aria-label="share of each row" .value=${c.extra["mass"]} @input=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLInputElement).value } })} /> <output>${percent(Number(c.extra["mass"]))}</output>` : html`<input type="range" min="0" max="0.5" step="0.01" aria-label="smallest weight drawn" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output>`}</label>
+        <div class="segments" role="group" aria-label="Tokens stand"><button aria-pressed=${!across} @click=${() => store.change({ extra: { ...c.extra, lines: "" } }, "push")}>in columns</button><button aria-pressed=${across} @click=${() => store.change({ extra: { ...c.extra, lines: "across" } }, "push")}>in rows</button></div>
       </div>
       ${this.canvas(scene)}
-      <p class="legend">Left looks, right is looked at. ${scene.lines.length.toLocaleString("en")} lines carry ${percent(scene.drawn)} of the weight; thinner lines are smaller weights.</p>
+      <p class="legend">${across ? "Above looks, below" : "Left looks, right"} is looked at. ${scene.lines.length.toLocaleString("en")} lines carry ${percent(scene.drawn)} of the weight; thinner lines are smaller weights.</p>
       ${query >= 0 && heads.length === 1 ? rowTable(k, maps.value, heads[0]!, query, "What it looks at most") : nothing}
     `;
   }
@@ -66,7 +71,16 @@ class LinesView extends PictureView {
   #kept: { name: string; values: Float32Array; scene: LinesScene } | undefined;
   /** The same scene while nothing that it shows has changed: thousands of curves are laid out once, not at every move. */
   #scene(o: LinesOptions): LinesScene {
-    const name = JSON.stringify([o.heads, o.least, o.mass, o.width, o.query, o.rows.length, document.fonts?.status]);
+    const name = JSON.stringify([
+      o.heads,
+      o.least,
+      o.mass,
+      o.width,
+      o.query,
+      o.across,
+      o.rows.length,
+      document.fonts?.status,
+    ]);
     if (this.#kept?.name !== name || this.#kept.values !== o.values)
       this.#kept = { name, values: o.values, scene: { ...linesScene(o), name: this.#nameOf(o) } };
     return this.#kept.scene;
@@ -75,7 +89,7 @@ class LinesView extends PictureView {
   /** The numbers and the look of a head's curves, whichever heads are shown. */
   #nameOf(o: LinesOptions): string {
     if (this.#numbers?.values !== o.values) this.#numbers = { values: o.values, id: ++counted };
-    return `${this.#numbers.id} ${o.least} ${o.mass}`;
+    return `${this.#numbers.id} ${o.least} ${o.mass} ${o.across}`;
   }
   #numbers: { values: Float32Array; id: number } | undefined;
 

@@ -55,8 +55,9 @@ export class Picture {
 
   /** What of the picture is on screen, with some above and below; scrolling on draws the next part. */
   #slice(scene: Scene): readonly [number, number] {
-    const { top } = this.canvas.getBoundingClientRect();
-    const from = Math.max(0, Math.floor((-top - 200) / 200) * 200);
+    const { top, left } = this.canvas.getBoundingClientRect();
+    const [start, room, all] = scene.down ? [left, innerWidth, scene.width] : [top, innerHeight, scene.height];
+    const from = Math.max(0, Math.floor((-start - 200) / 200) * 200);
     if (!this.#scrolls) {
       this.#scrolls = true;
       const stop = new AbortController();
@@ -65,7 +66,7 @@ export class Picture {
         else if (this.scene && this.scene.lines.length > manyLines && this.look) this.show(this.scene, this.look);
       }, { capture: true, passive: true, signal: stop.signal }); // biome-ignore format: one listener
     }
-    return [from, Math.min(scene.height, from + innerHeight + 600)];
+    return [from, Math.min(all, from + room + 600)];
   }
   #scrolls = false;
 

@@ -106,7 +106,7 @@ const actions: Record<string, (store: Store) => Promise<string | undefined>> = {
       about: `${run.model.name}, layer ${layerOf(store, k)}, head ${headOf(store, k)}. Computed by ${run.provenance.engine}.`,
       layer: layerOf(store, k),
       head: headOf(store, k),
-      view: c.view,
+      view: c.view === "text" && c.extra["arcs"] ? "arcs" : c.view,
       query: c.query,
       key: c.key,
     });
@@ -155,7 +155,7 @@ async function picture(store: Store): Promise<{ scene: Scene; look: Look; name: 
   const shown = document.querySelector<
     HTMLElement & { current?: { scene: Scene; look: Look }; picture?: { scene?: Scene; look?: Look } }
   >(
-    "qkv-tiles-view, qkv-lines-view, qkv-map-view:not(:has(qkv-tiles-view)), qkv-flow-view qkv-plain-map, qkv-compare-view > * > qkv-plain-map",
+    "qkv-tiles-view, qkv-arcs-view, qkv-lines-view, qkv-map-view:not(:has(qkv-tiles-view)), qkv-flow-view qkv-plain-map, qkv-compare-view > * > qkv-plain-map",
   );
   const k = store.kind.peek();
   const run = store.shown.peek();

@@ -20,16 +20,17 @@ class TextView extends View {
     if (!maps)
       return html`<p class="empty">This text has ${k.queries.toLocaleString("en")} tokens: too many to shade one by one. The Map view shows all of them.</p>`;
     if (maps.state !== "ready") return waiting(maps, "Computing the layer");
-    const reverse = this.store.choice.value.extra["direction"] === "in";
+    const { extra } = this.store.choice.value;
+    const reverse = extra["direction"] === "in";
+    const choices = (label: string, name: string, now: string, all: Record<string, string>): TemplateResult =>
+      html`<div class="segments" role="group" aria-label=${label}>${Object.entries(all).map(([id, says]) => html`<button aria-pressed=${now === id} @click=${() => this.#set(name, id)}>${says}</button>`)}</div>`;
     return html`
       <div class="text-head">
         <p class="lead" id="text-lead">${this.#lead(k, maps.value, reverse)}</p>
-        <div class="segments" role="group" aria-label="Direction">
-          <button aria-pressed=${!reverse} @click=${() => this.#turn("out")}>looks at</button>
-          <button aria-pressed=${reverse} @click=${() => this.#turn("in")}>is looked at by</button>
-        </div>
+        ${choices("Direction", "direction", reverse ? "in" : "", { "": "looks at", in: "is looked at by" })}
+        ${choices("Drawn as", "arcs", extra["arcs"] ?? "", { "": "shades", across: "arcs", down: "arcs down the page" })}
       </div>
-      ${k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
+      ${extra["arcs"] ? lazy(() => import("./arcs-view.js"), html`<qkv-arcs-view></qkv-arcs-view>`) : k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
       ${
         k.queries * k.keys <= 2 ** 18 && !reverse
           ? html`<details class="block" ?open=${this.store.choice.value.extra["layers"] === "1"} @toggle=${(
@@ -45,8 +46,8 @@ class TextView extends View {
     `;
   }
 
-  #turn(direction: "in" | "out"): void {
-    this.store.change({ extra: { ...this.store.choice.value.extra, direction } }, "push");
+  #set(name: string, value: string): void {
+    this.store.change({ extra: { ...this.store.choice.value.extra, [name]: value } }, "push");
   }
 
   /** The token in question, as a group: hovered, chosen, or the last. */

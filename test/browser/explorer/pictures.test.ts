@@ -1,9 +1,13 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import { describe, expect, test } from "vitest";
+import { handlesOf } from "../../../src/explorer/scene/curve.js";
+import type { Line, Scene } from "../../../src/explorer/scene/scene.js";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
 import { seeded } from "../../../src/explorer/engine/synthetic.js";
 import { tensor } from "../../../src/tensor/index.js";
 import { attentionFlow, MapRecord, mixedLayer, rollout, Trace, writeTrace } from "../../../src/trace/index.js";
+import { violations } from "./axe.js";
+import { download } from "./download.js";
 import { drop } from "./drop.js";
 import { openGoldenModel } from "./models.js";
 import { cannot, choice, engine, eventually, explorer, lab, sentence } from "./open.js";
@@ -72,6 +76,64 @@ describe.skipIf(cannot)("pictures", () => {
     const at = (2 * strip.heads + 4) * strip.keys;
     row.forEach((w, j) => { expect(strip.values[at + j] ?? null).toBe(w); }); // biome-ignore format: one line
     expect(await page.locator(".passage").first().getAttribute("dir")).toBe("auto");
+  });
+
+  test("item 6: arcs over running text, across and down, are the trace's weights; pointer, keys, link and SVG read the same layout", async () => {
+    const words = "The whale rose, and the sea rose with the whale; the ship turned, and the sea, and the whale.";
+    const page = await e.open(
+      `view=text&layer=1&head=2&q=9&least=0.03&x={"arcs":"across"}&text=${encodeURIComponent(words)}`,
+    );
+    const scene = (view = "qkv-arcs-view"): Promise<Scene> => page.evaluate((v) => (document.querySelector(v) as any)?.picture?.scene, view); // biome-ignore format: one call
+    await eventually(async () => (await scene())?.lines.length).toBeGreaterThan(1);
+    const row = await engine<(number | null)[]>(page, "row", { layer: 1, head: 2, query: 9 });
+    const want = row.flatMap((w, key) => (w !== null && w >= 0.03 ? [[9, key, w]] : []));
+    const across = await scene();
+    expect(across.lines.map((l) => [l.query, l.key, l.weight])).toEqual(want);
+    const tokens = across.labels.filter((l) => l.target);
+    expect(tokens).toHaveLength(row.length);
+    for (const l of tokens) expect(l.x + l.length).toBeLessThanOrEqual(across.width);
+    expect(new Set(tokens.map((l) => l.y)).size).toBeGreaterThan(1); // the text is longer than a line
+    // The middle of an arc, under the pointer: its number; a token, pressed: its arcs.
+    const canvas = page.locator("qkv-arcs-view canvas.picture");
+    const long = across.lines.reduce((a, b) => (Math.abs(a.x1 - a.x2) > Math.abs(b.x1 - b.x2) ? a : b));
+    await canvas.hover({ position: middleOf(long) });
+    await eventually(() => page.getByTestId("weight").textContent()).toBe(long.weight.toFixed(4));
+    await canvas.click({ position: { x: tokens[6]!.x + 4, y: tokens[6]!.y } });
+    await page.mouse.move(0, 0);
+    await eventually(async () => (await scene()).lines.every((l) => l.query === 6)).toBe(true);
+    await canvas.focus();
+    await page.keyboard.press("ArrowDown");
+    await eventually(async () => (await scene()).lines.every((l) => l.query === 7)).toBe(true);
+    expect(await page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(
+      /^layer 1 head 2, “.+” looks at “.+”/,
+    );
+    await page.getByRole("button", { name: "every token’s" }).click();
+    await eventually(async () => (await scene()).lines.length).toBeGreaterThan(row.length);
+    await page.getByRole("button", { name: "arcs down the page" }).click();
+    await eventually(async () => new Set((await scene()).labels.filter((l) => l.target).map((l) => l.x)).size).toBe(1);
+    await eventually(() => page.url()).toMatch(/arcsOf.*every.*arcs.*down|arcs.*down.*arcsOf.*every/);
+    const drawn = (await scene()).lines.length;
+    const [svg, again] = [await download(page, "svg"), await download(page, "svg")];
+    expect(svg.equals(again)).toBe(true);
+    expect(svg.toString().match(/<path d="M[^"]*C/g)).toHaveLength(drawn);
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "is looked at by" }).click();
+    await page.getByRole("button", { name: "the chosen token’s" }).click();
+    await eventually(async () => new Set((await scene()).lines.map((l) => l.key)).size).toBe(1);
+    // The lines view, its tokens in rows: the same lines, from top to bottom.
+    await page.getByRole("tab", { name: "Lines" }).click();
+    const columns = (await eventually(() => scene("qkv-lines-view")).toBeTruthy(), await scene("qkv-lines-view"));
+    await page.getByRole("button", { name: "in rows" }).click();
+    await eventually(async () => (await scene("qkv-lines-view")).down).toBe(true);
+    const rows = await scene("qkv-lines-view");
+    const same = (s: Scene): unknown => s.lines.map((l) => [l.query, l.key, l.weight, l.head]);
+    expect(same(rows)).toEqual(same(columns));
+    expect(new Set(rows.lines.map((l) => `${l.y1} ${l.y2}`)).size).toBe(1);
+    await page.locator("qkv-lines-view canvas.picture").hover({ position: { x: rows.lines[0]!.x2, y: rows.lines[0]!.y2 - 1 } }); // biome-ignore format: one call
+    await eventually(() => page.evaluate(() => (globalThis as any).qkv.store.focus.peek().key)).toBe(
+      rows.lines[0]!.key,
+    );
+    expect(await violations(page)).toEqual([]);
   });
 
   test("item 7: the parts sum to the score in every order of dimensions, and rotary pairs turned back sum too", async () => {
@@ -313,6 +375,12 @@ describe.skipIf(cannot)("pictures", () => {
     await eventually(() => page.url()).toMatch(/punct=1.*together=max/);
   });
 });
+
+/** The point of a curve at t = ½. */
+function middleOf(l: Line): { x: number; y: number } {
+  const [x1, y1, x2, y2] = handlesOf(l);
+  return { x: (l.x1 + 3 * x1 + 3 * x2 + l.x2) / 8, y: (l.y1 + 3 * y1 + 3 * y2 + l.y2) / 8 };
+}
 
 /** The cheapest cut between an input and an output: over all sets of nodes that hold the input. Equal to the largest flow. */
 function smallestCut(layers: readonly Float64Array[], L: number, input: number, output: number): number {

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,13 +9,8 @@ import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { readTrace } from "../../../src/trace/index.js";
 import { root } from "../../goldens/where.js";
+import { download } from "./download.js";
 import { cannot, eventually, explorer, ready } from "./open.js";
-
-async function download(page: Page, name: string): Promise<Buffer> {
-  await page.locator("summary", { hasText: "Share" }).click();
-  const [file] = await Promise.all([page.waitForEvent("download"), page.locator(`[data-share=${name}]`).click()]);
-  return readFileSync(await file.path());
-}
 
 const hostile = "A </script><img src=x onerror=alert(1)> whale \u202e \u{1F40B}";
 
