@@ -12,7 +12,6 @@ import { Recorder } from "./recorder.js";
 /** Whatever computes: a function of tensors, or a layer. */
 export type Differentiable = ((...inputs: never[]) => unknown) | Layer;
 interface Layer {
-  // biome-ignore lint/suspicious/noExplicitAny: each layer has its own arguments
   forward(...inputs: any[]): unknown;
   parameters?(): Record<string, Tensor>;
 }
@@ -39,7 +38,6 @@ export interface GradientResult<Output = Tensor> {
  * const x = tensor([1, 2, 3]);
  * gradient((t) => ops().unary("square", t), [x]).inputs[0].data  // 2, 4, 6
  */
-// biome-ignore lint/suspicious/noExplicitAny: the output is whatever forward gives
 export function gradient<Output = any>(
   layerOrFunction: Differentiable,
   inputs: readonly unknown[],

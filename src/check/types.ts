@@ -83,13 +83,7 @@ export interface CandidateOptions {
  * An attention function: q [B, H, Lq, D], k [B, H, Lk, D], v [B, H, Lk, Dv] → [B, H, Lq, Dv] as `{ data, shape }`, a
  * tensor, a typed array or nested arrays; sync or async.
  */
-export type AttentionFunction = (
-  q: Numbers,
-  k: Numbers,
-  v: Numbers,
-  // biome-ignore lint/suspicious/noExplicitAny: a candidate declares the options it knows
-  options: any,
-) => unknown;
+export type AttentionFunction = (q: Numbers, k: Numbers, v: Numbers, options: any) => unknown;
 
 /** A multi-head attention with its projections: x [B, L, dModel] → [B, L, dModel]. */
 export interface MultiHeadModule {

@@ -18,7 +18,6 @@ test.each(["reference", "portable", "relaxed"] as const)(
       expect(error).toBeInstanceOf(UnavailableError); // a build this engine cannot run is refused, and says so
       return;
     }
-    // biome-ignore lint/suspicious/noExplicitAny: the checker's options are a subset of attention()'s
     const report = await check(attention as any);
     expect(report.findings).toEqual([]);
     expect(report.tested).toContain("window-off-by-one");
@@ -27,9 +26,7 @@ test.each(["reference", "portable", "relaxed"] as const)(
 );
 
 test("expect(attention).toBeAttention() holds, and fails with the report", async () => {
-  // biome-ignore lint/suspicious/noExplicitAny: a matcher added above
   await (expect(attention) as any).toBeAttention({ rules: ["scale-missing", "future-leak"] });
-  // biome-ignore lint/suspicious/noExplicitAny: a matcher added above
   await expect((expect(() => new Float32Array(3)) as any).toBeAttention()).rejects.toThrow(/throws/);
   await expect(assertAttention(() => undefined)).rejects.toThrow(/gives? back|gave back/);
 });

@@ -298,7 +298,6 @@ describe("a weights file", () => {
 });
 
 describe("a tokenizer", () => {
-  // biome-ignore lint/suspicious/noExplicitAny: any JSON
   const opened = (change: (json: any) => void): Promise<string> =>
     message(() => {
       const json = JSON.parse(readFileSync(wordPiece, "utf8"));

@@ -36,9 +36,7 @@ export interface Loaded {
   exports?: string[];
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the child sees whatever a module exports
 export function childProgram(require: any, file: string, jitiPath: string): void {
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   type Any = any;
   let subject: Any;
   const pasts: Any[] = [];

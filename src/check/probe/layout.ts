@@ -125,3 +125,21 @@ export const everythingInOneSequence: Layout = {
   before: (p) => ({ ...p, B: 1, H: 1, Hk: 1, Lq: p.B * p.H * p.Lq, Lk: p.B * p.Hk * p.Lk }),
   after: asIs,
 };
+
+/** Where numbers of one token land in another, these are seen too: they are signs of it, not mistakes of their own. */
+export const signsOfMixedTokens = [
+  "batch-dependence",
+  "future-leak",
+  "padding-leak",
+  "mask-on-query-axis",
+  "mask-inverted",
+  "left-pad-positions",
+  "pad-attends-pad",
+  "mask-head-order",
+  "pad-in-pooling",
+  "cache-history-masked",
+  "cache-prefill-not-causal",
+  "rope-offset-in-cache",
+  "causal-dropped-on-a-path",
+  "documents-leak-in-pack",
+];

@@ -1,5 +1,5 @@
 /** @file Heads are merged by a reshape alone. */
-import { mergedWithoutTranspose, writtenTransposed } from "../probe/layout.js";
+import { mergedWithoutTranspose, writtenTransposed, signsOfMixedTokens } from "../probe/layout.js";
 import { baseOutcome } from "../probe/named.js";
 import { mapOutcome } from "../probe/model-maps.js";
 import { moduleOutcome } from "../probe/module-outcome.js";
@@ -30,22 +30,7 @@ export const headsMergedWithoutTranspose = rule({
     "module: [in, out], torch's names",
     "model: encoder",
   ],
-  explains: [
-    "batch-dependence",
-    "future-leak",
-    "padding-leak",
-    "mask-on-query-axis",
-    "mask-inverted",
-    "left-pad-positions",
-    "pad-attends-pad",
-    "mask-head-order",
-    "pad-in-pooling",
-    "cache-history-masked",
-    "cache-prefill-not-causal",
-    "rope-offset-in-cache",
-    "causal-dropped-on-a-path",
-    "documents-leak-in-pack",
-  ],
+  explains: signsOfMixedTokens,
   base: [
     {
       rule: id,

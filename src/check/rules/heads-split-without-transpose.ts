@@ -1,5 +1,11 @@
 /** @file Heads are split by a reshape alone. */
-import { headsAreTheSequence, headsInOneSequence, readTransposed, throughoutTransposed } from "../probe/layout.js";
+import {
+  headsAreTheSequence,
+  headsInOneSequence,
+  readTransposed,
+  throughoutTransposed,
+  signsOfMixedTokens,
+} from "../probe/layout.js";
 import { baseOutcome } from "../probe/named.js";
 import { mapOutcome } from "../probe/model-maps.js";
 import { moduleOutcome } from "../probe/module-outcome.js";
@@ -27,22 +33,7 @@ export const headsSplitWithoutTranspose = rule({
     "model: causal, one layer",
   ],
   mustPass: ["merged output [B, L, H·D]", "transposed keys, chunks of queries", "module: [out, in]", "model: encoder"],
-  explains: [
-    "batch-dependence",
-    "future-leak",
-    "padding-leak",
-    "mask-on-query-axis",
-    "mask-inverted",
-    "left-pad-positions",
-    "pad-attends-pad",
-    "mask-head-order",
-    "pad-in-pooling",
-    "cache-history-masked",
-    "cache-prefill-not-causal",
-    "rope-offset-in-cache",
-    "causal-dropped-on-a-path",
-    "documents-leak-in-pack",
-  ],
+  explains: signsOfMixedTokens,
   base: [
     {
       rule: id,
