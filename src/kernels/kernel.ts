@@ -137,11 +137,11 @@ export interface PackedWeight {
   readonly bytes: number;
 }
 
-/** A weight [N, K] whose rows are read when they are wanted: how a large one is packed without being held twice. */
+/** A weight [N, K] whose rows are read when and where they are wanted: how a large one is packed without being held twice. */
 export interface WeightRows {
   readonly shape: readonly number[];
-  /** Rows [from, to) as float32, [to − from, K]. */
-  read(from: number, to: number): Tensor;
+  /** Writes rows [from, to) as float32 into `out`, which has (to − from)·K numbers and may lie in kernel memory. */
+  read(from: number, to: number, out: Float32Array): void;
 }
 
 export interface LinearOptions {

@@ -48,10 +48,11 @@ export class TurnedParameter extends Parameter {
     this.#isPacked = true;
   }
 
-  /** Lies the other way round: one such matrix is small beside its model. */
-  override packRows(rows: WeightRows, format: WeightFormat, where?: string, name?: string): void {
-    this.set(rows.read(0, rows.shape[0]!), where, name);
-    this.pack(format);
+  override packRows(rows: WeightRows, format: WeightFormat, where = "load", name = "weight"): void {
+    this.requireShape(rows.shape, where, name);
+    this.#turned.packRows(turnedRows(rows), format);
+    this.release();
+    this.#isPacked = true;
   }
 
   override setPacked(weight: PackedWeight, by?: Kernel): void {
@@ -72,6 +73,21 @@ export function turn(x: Tensor): Tensor {
   const { data } = x;
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
   return tensor(out, [columns, rows]);
+}
+
+/** [a, b] as rows of [b, a]. It is read whole when the first of them is wanted: one such matrix is small beside its model. */
+export function turnedRows(rows: WeightRows): WeightRows {
+  const [height, width] = rows.shape as [number, number];
+  let data: Float32Array | undefined;
+  return {
+    shape: [width, height],
+    read(from, to, out) {
+      if (!data) rows.read(0, height, (data = new Float32Array(height * width)));
+      for (let j = from, at = 0; j < to; j++) {
+        for (let i = 0; i < height; i++) out[at++] = data[i * width + j]!;
+      }
+    },
+  };
 }
 
 export class Conv1D extends Module {

@@ -60,7 +60,7 @@ export class Parameter {
 
   /** Holds these numbers (not a copy of them) from now on. @throws {ShapeError} */
   set(value: Tensor, where = "load", name = "weight"): void {
-    this.#requireShape(value.shape, where, name);
+    this.requireShape(value.shape, where, name);
     this.#drop();
     this.#numbers = value;
   }
@@ -89,12 +89,13 @@ export class Parameter {
 
   /** As `set` and `pack` of a matrix whose rows are read when they are wanted. @throws {ShapeError} */
   packRows(rows: WeightRows, format: WeightFormat, where = "load", name = "weight"): void {
-    this.#requireShape(rows.shape, where, name);
+    this.requireShape(rows.shape, where, name);
     const kernel = kernelInForce();
     this.setPacked(kernel.pack(rows, format), kernel);
   }
 
-  #requireShape(shape: readonly number[], where: string, name: string): void {
+  /** @internal */
+  protected requireShape(shape: readonly number[], where: string, name: string): void {
     if (shape.length === this.shape.length && shape.every((d, axis) => d === this.shape[axis])) return;
     throw new ShapeError({
       where,

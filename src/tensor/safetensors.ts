@@ -146,13 +146,15 @@ function checkedEntry(
   return { name, type, shape, offset: start + from, bytes: need };
 }
 
-/** The numbers of an entry as float32. `bytes` are exactly the entry's bytes. */
-export function decodeFloat32(type: SafetensorsType, bytes: Uint8Array): Float32Array {
+/** The numbers of some of an entry's bytes as float32, in `out` when it is given. */
+export function decodeFloat32(type: SafetensorsType, bytes: Uint8Array, out?: Float32Array): Float32Array {
   const raw = rawArray(type, bytes);
-  if (raw instanceof Float32Array) return raw;
-  if (type === "F16") return float16ToFloat32(raw as Uint16Array);
-  if (type === "BF16") return bfloat16ToFloat32(raw as Uint16Array);
-  return Float32Array.from(raw as ArrayLike<number | bigint>, Number);
+  if (raw instanceof Float32Array && !out) return raw;
+  const to = out ?? new Float32Array(raw.length);
+  if (type === "F16") return float16ToFloat32(raw as Uint16Array, to);
+  if (type === "BF16") return bfloat16ToFloat32(raw as Uint16Array, to);
+  for (let i = 0; i < raw.length; i++) to[i] = Number(raw[i]);
+  return to;
 }
 
 /** A typed array over the bytes: a view where they are aligned, else a copy. */

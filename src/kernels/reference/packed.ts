@@ -18,10 +18,12 @@ const BYTES: Record<WeightFormat, number> = { f32: 4, bf16: 2, f16: 2, int8: 1 }
 export function pack(empty: Allocate, weight: Tensor | WeightRows, format: WeightFormat): ReferenceWeight {
   const [rows, columns] = weight.shape as [number, number];
   const values = empty([rows, columns]);
-  const from = ("read" in weight ? weight.read(0, rows) : weight).data;
   const to = values.data;
+  const row = new Float32Array(columns);
   for (let r = 0; r < rows; r++) {
-    to.set(roundRow(from.subarray(r * columns, (r + 1) * columns), format), r * columns);
+    if ("read" in weight) weight.read(r, r + 1, row);
+    else row.set(weight.data.subarray(r * columns, (r + 1) * columns));
+    to.set(roundRow(row, format), r * columns);
   }
   const bytes = rows * columns * BYTES[format] + (format === "int8" ? rows * 4 : 0);
   return { kind: "packed", rows, columns, format, bytes, values };

@@ -5,13 +5,8 @@
  * assembly/short.ts for how they lie and assembly/few-rows.ts for how they are read. For many rows they are expanded to
  * float32 panel part by panel part, just before the register tile reads them: exactly the product with the rounded weight.
  */
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-  type Tensor,
-} from "../../tensor/index.js";
+import { bfloat16FromBits, float16FromBits } from "../../tensor/half.js";
+import { bfloat16ToFloat32, float16ToFloat32, type Tensor } from "../../tensor/index.js";
 import type { PackedWeight, WeightFormat, WeightRows } from "../kernel.js";
 import { KernelStorage } from "./memory.js";
 import type { Workspace } from "./workspace.js";
@@ -20,8 +15,8 @@ import type { Workspace } from "./workspace.js";
 export const FORMATS: readonly WeightFormat[] = ["f32", "bf16", "f16", "int8"];
 const BYTES: Record<WeightFormat, number> = { f32: 4, bf16: 2, f16: 2, int8: 1 };
 
-/** Numbers packed at a time: 4 MB in float32. */
-const PART = 2 ** 20;
+/** Numbers packed at a time: 1 MB in float32, so that every pass over them after the first finds them in the cache. */
+const PART = 2 ** 18;
 
 /** A weight in panels, in kernel memory: the panels, then for int8 a scale a row of the weight. */
 export class WasmWeight implements PackedWeight {
@@ -100,83 +95,92 @@ export function packWeight(
     const rows = Math.min(step, N - n);
     const to = storage.address + n * stepsOf(format, K) * BYTES[format];
     w.operation(() => {
-      const part = partOf(w, weight, n, rows);
-      if (format === "f32") packInto(w, part, 1, K, K, rows, to);
-      else packed.finite = shorten(w, part, K, rows, format, to, storage.address + panels + 4 * n) && packed.finite;
+      const short = format === "f32" ? 0 : w.temporary(packedLength(w, K, rows) * 4); // before views: memory may move
+      const part = partOf(w, weight, n, rows, format === "int8");
+      if (format === "int8") divide(w, part, K, rows, storage.address + panels + 4 * n);
+      packInto(w, part, 1, K, K, rows, short || to);
+      if (short && !shorten(w, short, K, rows, format, to)) packed.finite = false;
     });
   }
   return packed;
 }
 
-/** Address of rows [n, n + count) of a weight. */
-function partOf(w: Workspace, weight: Tensor | WeightRows, n: number, count: number): number {
+/** Address of rows [n, n + count) of a weight: where they lie, or a copy, which may be overwritten. */
+function partOf(w: Workspace, weight: Tensor | WeightRows, n: number, count: number, isOverwritten: boolean): number {
   const K = weight.shape[1]!;
-  if ("read" in weight) return w.operand(weight.read(n, n + count));
-  const { storage } = weight;
-  const isHere = storage instanceof KernelStorage && storage.memory === w.memory && storage.address >= 0;
-  return isHere ? storage.address + n * K * 4 : w.floats(weight.data.subarray(n * K, (n + count) * K));
-}
-
-/** Packs in float32, for int8 after division by the scales, then writes each number in its short form; whether all are finite. */
-function shorten(
-  w: Workspace,
-  from: number,
-  K: number,
-  N: number,
-  format: WeightFormat,
-  to: number,
-  scalesAt: number,
-): boolean {
-  const length = packedLength(w, K, N);
-  const packed = w.temporary(length * 4);
-  const rows = format === "int8" ? divided(w, from, K, N, scalesAt) : from;
-  packInto(w, rows, 1, K, K, N, packed);
-  const values = w.memory.floats.subarray(packed / 4, packed / 4 + length);
-  const buffer = w.memory.memory.buffer;
-  if (format === "int8") {
-    const out = new Int8Array(buffer, to, packedLength(w, K, N, format));
-    if (K % 2 === 1) out.fill(0);
-    interleave(w, K, N, format, values, out);
-    return true;
+  if (!("read" in weight) && !isOverwritten) {
+    const { storage } = weight;
+    const isHere = storage instanceof KernelStorage && storage.memory === w.memory && storage.address >= 0;
+    if (isHere) return storage.address + n * K * 4;
   }
-  const bits = format === "bf16" ? float32ToBfloat16(values) : float32ToFloat16(values);
-  interleave(w, K, N, format, bits, new Uint16Array(buffer, to, length));
-  return format === "bf16" || bits.every((b) => (b & 0x7c00) !== 0x7c00);
+  const address = w.temporary(count * K * 4);
+  const part = w.memory.floats.subarray(address / 4, address / 4 + count * K);
+  if ("read" in weight) weight.read(n, n + count, part);
+  else part.set(weight.data.subarray(n * K, (n + count) * K));
+  return address;
 }
 
-/** From panels [K, NR] to the order of a short format. */
-function interleave(
-  { NR }: Workspace,
-  K: number,
-  N: number,
-  format: WeightFormat,
-  from: ArrayLike<number>,
-  to: Uint16Array | Int8Array,
-): void {
-  const places = Array.from({ length: 2 * NR }, (_, i) => place(format, NR, Math.floor(i / NR), i % NR)); // of two steps
-  const steps = stepsOf(format, K);
-  for (let p = 0; p * NR < N; p++) {
-    const [read, write] = [p * K * NR, p * steps * NR];
-    for (let k = 0; k < K; k += 2) {
-      const [at, out, count] = [read + k * NR, write + k * NR, Math.min(2, K - k) * NR];
-      for (let i = 0; i < count; i++) to[out + places[i]!] = from[at + i]!;
-    }
-  }
-}
-
-/** int8: a row's scale is max |w| / 127, as in the reference. Rows over their scales, at the address returned. */
-function divided(w: Workspace, from: number, K: number, N: number, scalesAt: number): number {
-  const to = w.temporary(N * K * 4);
+/** int8: rows over their scales, max |w| / 127 as in the reference; what is left are whole numbers. */
+function divide(w: Workspace, rows: number, K: number, N: number, scalesAt: number): void {
   const { floats } = w.memory;
-  for (let n = 0; n < N; n++) {
-    const row = floats.subarray(from / 4 + n * K, from / 4 + (n + 1) * K);
+  for (let n = 0, at = rows / 4; n < N; n++, at += K) {
     let most = 0;
-    for (let k = 0; k < K; k++) most = Math.max(most, Math.abs(row[k]!));
+    for (let k = at; k < at + K && !Number.isNaN(most); k++) {
+      const size = Math.abs(floats[k]!);
+      if (!(size <= most)) most = size;
+    }
     const scale = Math.fround(most / 127);
     floats[scalesAt / 4 + n] = scale;
-    for (let k = 0, at = to / 4 + n * K; k < K; k++) floats[at + k] = scale === 0 ? 0 : Math.round(row[k]! / scale);
+    if (scale === 0) floats.fill(0, at, at + K);
+    else for (let k = at; k < at + K; k++) floats[k] = Math.floor(floats[k]! / scale + 0.5); // half as Math.round, quicker
   }
-  return to;
+}
+
+/** From float32 panels [K, NR] to panels of a short format; whether an f16 result is free of ∞ and NaN. */
+function shorten(w: Workspace, from: number, K: number, N: number, format: WeightFormat, to: number): boolean {
+  const { NR } = w;
+  const places = Int32Array.from({ length: 2 * NR }, (_, i) => place(format, NR, Math.floor(i / NR), i % NR)); // of two steps
+  const length = packedLength(w, K, N, format);
+  const { buffer } = w.memory.memory;
+  if (format === "int8") {
+    const out = new Int8Array(buffer, to, length);
+    if (K % 2 === 1) out.fill(0);
+    const { floats } = w.memory;
+    eachPair(K, N, NR, K + (K % 2), (read, write, count) => {
+      for (let i = 0; i < count; i++) out[write + places[i]!] = floats[from / 4 + read + i]!;
+    });
+    return true;
+  }
+  const out = new Uint16Array(buffer, to, length);
+  const words = w.memory.words.subarray(from / 4, from / 4 + length);
+  let finite = true;
+  if (format === "bf16") {
+    eachPair(K, N, NR, K, (read, write, count) => {
+      for (let i = 0; i < count; i++) out[write + places[i]!] = bfloat16FromBits(words[read + i]!);
+    });
+  } else {
+    eachPair(K, N, NR, K, (read, write, count) => {
+      for (let i = 0; i < count; i++) {
+        const bits = float16FromBits(words[read + i]!);
+        if ((bits & 0x7c00) === 0x7c00) finite = false;
+        out[write + places[i]!] = bits;
+      }
+    });
+  }
+  return finite;
+}
+
+/** Two steps of a panel at a time, since formats interleave at most two: where they are read, written, and how many numbers. */
+function eachPair(
+  K: number,
+  N: number,
+  NR: number,
+  steps: number,
+  pair: (read: number, write: number, count: number) => void,
+): void {
+  for (let p = 0; p * NR < N; p++) {
+    for (let k = 0; k < K; k += 2) pair((p * K + k) * NR, (p * steps + k) * NR, Math.min(2, K - k) * NR);
+  }
 }
 
 /** The weight back as [N, K], rounded as its format rounds. */
@@ -208,7 +212,8 @@ export function unpackRows(w: Workspace, out: Tensor, weight: WasmWeight, ids: I
     const n = ids[r]!;
     const panel = Math.floor(n / NR) * stepsOf(format, K) * NR;
     const scale = scaleAddress ? w.memory.floats[scaleAddress / 4 + n]! : 1;
-    for (let k = 0; k < K; k++) row[k] = values[panel + place(format, NR, k, n % NR)]! * scale;
+    const [even, odd] = [place(format, NR, 0, n % NR), place(format, NR, 1, n % NR) - NR]; // formats interleave two steps at most
+    for (let k = 0, at = panel; k < K; k++, at += NR) row[k] = values[at + (k % 2 === 0 ? even : odd)]! * scale;
     to.set(widen ? widen(row) : row, r * K);
   }
   return out;

@@ -148,10 +148,9 @@ function counted(
       const perRow = bytes(name) / shape[0]!;
       return {
         shape,
-        read(from, to) {
-          const value = read(from, to);
+        read(from, to, out) {
+          read(from, to, out);
           onProgress((done += (to - from) * perRow), total);
-          return value;
         },
       };
     },

@@ -1,13 +1,16 @@
-/** What loading holds at once, counted in bytes: kernel memory in use and the numbers on their way to it. */
-import { describe, expect, test } from "vitest";
+/** What loading holds at once, counted in bytes: kernel memory, and every array beside it that is not collected yet. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { afterAll, describe, expect, test } from "vitest";
 import { kernelInForce } from "../../kernels/current.js";
 import type { WeightFormat } from "../../kernels/kernel.js";
 import { useKernel } from "../../kernels/use-kernel.js";
-import { tensor } from "../../tensor/index.js";
-import { buildModel } from "./build.js";
-import type { Weights } from "./weights.js";
+import { loadModel } from "./load-model.js";
 
-const [V, d, layers, inner] = [20_011, 128, 2, 512];
+const [V, d, layers, inner] = [30_011, 256, 2, 1024];
 const config = {
   model_type: "llama",
   vocab_size: V,
@@ -18,56 +21,61 @@ const config = {
   tie_word_embeddings: true,
 };
 
-/** A checkpoint that tells how many bytes of float32 it has handed out at once, beside what the kernel holds then. */
-function watched(): { weights: Weights; size: number; peak: () => number } {
-  const shapes = new Map<string, number[]>([
+function shapesOf(): [name: string, shape: number[]][] {
+  const shapes: [string, number[]][] = [
     ["model.embed_tokens.weight", [V, d]],
     ["model.norm.weight", [d]],
-  ]);
+  ];
   for (let i = 0; i < layers; i++) {
     const at = `model.layers.${i}`;
-    for (const n of ["q", "k", "v", "o"]) shapes.set(`${at}.self_attn.${n}_proj.weight`, [d, d]);
-    shapes.set(`${at}.mlp.gate_proj.weight`, [inner, d]).set(`${at}.mlp.up_proj.weight`, [inner, d]);
-    shapes.set(`${at}.mlp.down_proj.weight`, [d, inner]);
-    for (const n of ["input_layernorm", "post_attention_layernorm"]) shapes.set(`${at}.${n}.weight`, [d]);
+    for (const n of ["q", "k", "v", "o"]) shapes.push([`${at}.self_attn.${n}_proj.weight`, [d, d]]);
+    shapes.push([`${at}.mlp.gate_proj.weight`, [inner, d]], [`${at}.mlp.up_proj.weight`, [inner, d]]);
+    shapes.push([`${at}.mlp.down_proj.weight`, [d, inner]]);
+    for (const n of ["input_layernorm", "post_attention_layernorm"]) shapes.push([`${at}.${n}.weight`, [d]]);
   }
-  const before = kernelInForce().bytesInUse;
-  let most = 0;
-  const handOut = (shape: number[]) => {
-    const value = tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5), shape);
-    most = Math.max(most, kernelInForce().bytesInUse - before + value.size * 4);
-    return value;
-  };
-  const info = (name: string) => ({
-    shape: shapes.get(name)!,
-    type: "F32",
-    bytes: shapes.get(name)!.reduce((a, b) => a * b, 4),
-  });
-  return {
-    size: [...shapes.keys()].reduce((n, name) => n + info(name).bytes / 4, 0),
-    peak: () => most,
-    weights: {
-      metadata: {},
-      names: [...shapes.keys()],
-      info,
-      tensor: (name) => handOut(shapes.get(name)!),
-      rows: (name) => ({ shape: shapes.get(name)!, read: (a, b) => handOut([b - a, shapes.get(name)![1]!]) }),
-      close() {},
-    },
-  };
+  return shapes;
 }
 
-describe.each([
-  ["f32", 4],
-  ["f16", 2],
-] as [WeightFormat, number][])("loading as %s", (format, width) => {
-  test("takes less than 1.2 times the model, though its word table is four fifths of it", () => {
-    useKernel("portable");
-    const { weights, size, peak } = watched();
-    const part = 2 ** 20 * 4; // what is packed at a time; of a large model it is nothing
-    const model = buildModel({ name: "made here", config, configFile: "config.json", weights }, { weights: format });
-    expect(model.parameterCount).toBe(size);
-    expect(peak()).toBeGreaterThan(0.9 * size * width);
-    expect(peak() - part).toBeLessThan(1.2 * size * width);
-  });
+/** A file of zeros, whose word table is four fifths of it. */
+function fileOf(type: "F32" | "BF16"): Uint8Array {
+  let end = 0;
+  const header: Record<string, unknown> = {};
+  for (const [name, shape] of shapesOf()) {
+    const from = end;
+    end += shape.reduce((a, b) => a * b, type === "F32" ? 4 : 2);
+    header[name] = { dtype: type, shape, data_offsets: [from, end] };
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const out = new Uint8Array(8 + json.length + end);
+  new DataView(out.buffer).setBigUint64(0, BigInt(json.length), true);
+  out.set(json, 8);
+  return out;
+}
+
+const widths = { none: 0, numbers: 4, f32: 4, f16: 2, bf16: 2, int8: 1 };
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+describe.each(["F32", "BF16"] as const)("a file of %s", (type) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkv-memory-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+  writeFileSync(join(folder, "model.safetensors"), fileOf(type));
+
+  test.each(["f32", "f16", "bf16", "int8"] as WeightFormat[])(
+    "takes less than 1.2 times the model as %s",
+    async (weights) => {
+      useKernel("portable");
+      const bytes = (): number => kernelInForce().bytesInUse + process.memoryUsage().arrayBuffers;
+      collect();
+      const before = bytes();
+      let peak = 0;
+      const note = (): void => void (peak = Math.max(peak, bytes() - before));
+      const model = await loadModel(folder, { weights, onProgress: note });
+      const size = [...model.named()].reduce((n, [, p]) => n + p.shape.reduce((a, b) => a * b, widths[p.form]), 0);
+      expect(peak).toBeGreaterThan(0.95 * size);
+      expect(peak).toBeLessThan(1.2 * size);
+      for (const [, p] of model.named()) p.release();
+    },
+  );
 });

@@ -8,11 +8,11 @@ import {
   type SafetensorsEntry,
   safetensorsHeaderLength,
   type Tensor,
-  tensor,
 } from "../../tensor/index.js";
 import type { WeightRows } from "../../kernels/kernel.js";
 import { openGguf } from "./gguf/open.js";
-import { type ByteSource, fileSource, memorySource, rowsOf } from "./source.js";
+import { Numbers } from "./numbers.js";
+import { type ByteSource, fileSource, memorySource } from "./source.js";
 
 /** What is known of a weight before it is read. */
 export interface WeightInfo {
@@ -66,18 +66,13 @@ function openSafetensors(source: ByteSource): Weights {
   const { metadata, entries } = parseSafetensorsHeader(source.read(8, length), size, file);
   const names = [...entries.keys()];
   const find = (name: string): SafetensorsEntry => entries.get(name) ?? notThere(name, file, names);
+  const numbers = new Numbers(source, decodeFloat32);
   return {
     metadata,
     names,
     info: (name) => find(name),
-    tensor(name) {
-      const e = find(name);
-      return tensor(decodeFloat32(e.type, source.read(e.offset, e.bytes)), e.shape);
-    },
-    rows(name) {
-      const e = find(name);
-      return rowsOf(source, e, (bytes) => decodeFloat32(e.type, bytes));
-    },
+    tensor: (name) => numbers.tensor(find(name)),
+    rows: (name) => numbers.rows(find(name)),
     close: () => source.close(),
   };
 }

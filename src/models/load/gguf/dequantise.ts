@@ -18,17 +18,17 @@ import { blockOf } from "./types.js";
 
 const f = Math.fround;
 
-/** Numbers of `bytes`, which are whole blocks of `type`. */
-export function dequantise(type: string, bytes: Uint8Array): Float32Array {
-  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  if (type === "F32") return new Float32Array(buffer, byteOffset, length / 4);
-  if (type === "F16") return float16ToFloat32(new Uint16Array(buffer, byteOffset, length / 2));
-  if (type === "BF16") return bfloat16ToFloat32(new Uint16Array(buffer, byteOffset, length / 2));
+/** Writes the numbers of `bytes`, which are whole blocks of `type`, into `out`. */
+export function dequantise(type: string, bytes: Uint8Array, out: Float32Array): void {
+  if (type === "F16" || type === "BF16") {
+    const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+    if (type === "F16") float16ToFloat32(halves, out);
+    else bfloat16ToFloat32(halves, out);
+    return;
+  }
   const block = blockOf(type)!;
-  const out = new Float32Array((bytes.length / block.bytes) * block.numbers);
   const unpack = unpackers[type]!;
   for (let at = 0, to = 0; at < bytes.length; at += block.bytes, to += block.numbers) unpack(bytes, at, out, to);
-  return out;
 }
 
 /** Writes the numbers of the block at byte `at` of b into `out` from `to` on. */
@@ -41,7 +41,7 @@ const half = (() => {
 const signed = (byte: number): number => (byte << 24) >> 24;
 
 /** 16 bytes hold 32 numbers: the low halves are numbers 0–15, the high halves 16–31. */
-const nibble = (b: Uint8Array, at: number, i: number): number => (i < 16 ? b[at + i]! & 15 : b[at + i - 16]! >> 4);
+const nibble = (b: Uint8Array, at: number, i: number): number => (b[at + (i & 15)]! >> ((i & 16) >> 2)) & 15;
 /** The fifth bit of number i, of four bytes that hold one bit a number. */
 const fifth = (b: Uint8Array, at: number, i: number): number => ((b[at + (i >> 3)]! >> (i & 7)) & 1) << 4;
 

@@ -73,6 +73,8 @@ function placed({ name, shape, code, offset }: Raw, start: number, source: ByteS
 /** Width in bytes of the number kinds 0 … 12, undefined for text and lists. */
 const widths = [1, 1, 2, 2, 4, 4, 4, 1, undefined, undefined, 8, 8, 8];
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 class Reader {
   at = 0;
   readonly #source: ByteSource;
@@ -118,7 +120,7 @@ class Reader {
   }
 
   text(n: number): string {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#bytes(n));
+    return utf8.decode(this.#bytes(n));
   }
 
   string(): string {

@@ -4,8 +4,9 @@
  * llama.cpp turns neighbouring pairs where checkpoints turn halves, so its converter interleaves the rows of q and k
  * for the "llama" architecture; they are put back here. https://github.com/ggml-org/llama.cpp, convert_hf_to_gguf.py.
  */
-import { turn } from "../../conv1d.js";
+import { turn, turnedRows } from "../../conv1d.js";
 import { FileError, nearestName, type Tensor, tensor } from "../../../tensor/index.js";
+import type { WeightRows } from "../../../kernels/kernel.js";
 import type { ConfigJson } from "../../config.js";
 import type { ModelFiles } from "../files.js";
 import { fileSource } from "../source.js";
@@ -98,10 +99,10 @@ function checkpointNames(weights: Weights, family: Family, config: ConfigJson): 
     if (name !== "rope_freqs.weight") own.set(checkpointName(family, name) ?? name, name);
   const heads = { q: config["num_attention_heads"] as number, k: config["num_key_value_heads"] as number };
   /** What is to be done to a tensor's numbers; undefined where they are as the checkpoint has them. */
-  const changed = (name: string): ((x: Tensor) => Tensor) | undefined => {
-    if (family.turned && layerMatrix.test(name)) return turn;
+  const changed = (name: string): Change | undefined => {
+    if (family.turned && layerMatrix.test(name)) return { tensor: turn, rows: turnedRows };
     const found = family.interleaved && /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
-    return found ? (x) => halves(x, heads[found[1] as "q" | "k"]) : undefined;
+    return found ? halves(heads[found[1] as "q" | "k"]) : undefined;
   };
   const info = (name: string): WeightInfo => {
     const found = weights.info(own.get(name) ?? name);
@@ -113,36 +114,51 @@ function checkpointNames(weights: Weights, family: Family, config: ConfigJson): 
     info,
     tensor(name) {
       const value = weights.tensor(own.get(name) ?? name);
-      return changed(name)?.(value) ?? value;
+      return changed(name)?.tensor(value) ?? value;
     },
     rows(name) {
       const rows = weights.rows(own.get(name) ?? name);
       const change = changed(name);
-      if (!change) return rows;
-      let whole: Tensor | undefined; // rows change places: a small matrix is read at once
-      const all = (): Tensor => (whole ??= change(rows.read(0, rows.shape[0]!)));
-      return {
-        shape: info(name).shape,
-        read(from, to) {
-          const width = all().shape[1]!;
-          return tensor(all().data.subarray(from * width, to * width), [to - from, width]);
-        },
-      };
+      return change ? change.rows(rows) : rows;
     },
   };
 }
 
+/** Another order of a tensor's numbers, of all of them or of rows as they are wanted. */
+interface Change {
+  tensor(x: Tensor): Tensor;
+  rows(rows: WeightRows): WeightRows;
+}
+
 /** Rows 0, 2, 4 … then 1, 3, 5 … of every head: pairs of neighbours become pairs of halves. */
-function halves(x: Tensor, heads: number): Tensor {
-  const rows = x.shape[0]!;
-  const width = x.size / rows;
-  const D = rows / heads;
-  const out = new Float32Array(x.size);
-  for (let h = 0; h < heads; h++) {
-    for (let i = 0; i < D; i++) {
-      const from = h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1);
-      out.set(x.data.subarray(from * width, (from + 1) * width), (h * D + i) * width);
-    }
-  }
-  return tensor(out, x.shape);
+function halves(heads: number): Change {
+  /** Where row n is in the file, of R in all. */
+  const source = (n: number, R: number): number => {
+    const D = R / heads;
+    const i = n % D;
+    return n - i + (i < D / 2 ? 2 * i : 2 * i - D + 1);
+  };
+  return {
+    tensor(x) {
+      const [R, width] = [x.shape[0]!, x.size / x.shape[0]!];
+      const out = new Float32Array(x.size);
+      for (let n = 0; n < R; n++) {
+        const from = source(n, R) * width;
+        out.set(x.data.subarray(from, from + width), n * width);
+      }
+      return tensor(out, x.shape);
+    },
+    rows({ shape, read }) {
+      const [R, width] = shape as [number, number];
+      return {
+        shape,
+        read(from, to, out) {
+          for (let n = from, at = 0; n < to; n++, at += width) {
+            const row = source(n, R);
+            read(row, row + 1, out.subarray(at, at + width));
+          }
+        },
+      };
+    },
+  };
 }

@@ -1,6 +1,7 @@
 /** @file A GGUF file's tensors under the names it gives them. */
-import { FileError, tensor } from "../../../tensor/index.js";
-import { type ByteSource, rowsOf } from "../source.js";
+import { FileError } from "../../../tensor/index.js";
+import { Numbers } from "../numbers.js";
+import type { ByteSource } from "../source.js";
 import type { Weights } from "../weights.js";
 import { dequantise } from "./dequantise.js";
 import { type GgufTensor, readGgufHeader } from "./header.js";
@@ -20,18 +21,13 @@ export function openGguf(source: ByteSource): Weights {
     if (!blockOf(t.type)) throw unsupported(t, source.name);
     return t;
   };
+  const numbers = new Numbers(source, dequantise);
   return {
     metadata,
     names: [...tensors.keys()],
     info: find,
-    tensor(name) {
-      const t = readable(name);
-      return tensor(dequantise(t.type, source.read(t.offset, t.bytes)), t.shape);
-    },
-    rows(name) {
-      const t = readable(name); // a row is whole blocks: the header was held against that
-      return rowsOf(source, t, (bytes) => dequantise(t.type, bytes));
-    },
+    tensor: (name) => numbers.tensor(readable(name)),
+    rows: (name) => numbers.rows(readable(name)), // a row is whole blocks: the header was held against that
     close: () => source.close(),
   };
 }
