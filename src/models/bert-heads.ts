@@ -1,8 +1,8 @@
 /**
- * @file What stands on top of BERT and its kin: masked words, a class for the text, a class for every token, or nothing.
+ * @file What stands on top of BERT and its kin: masked words, a class for the text or for every token, an answer's place, or nothing.
  */
 import { ops } from "../kernels/current.js";
-import { zeros } from "../nn/initialise.js";
+import { normal, zeros } from "../nn/initialise.js";
 import { Linear } from "../nn/linear.js";
 import type { Part } from "../nn/module.js";
 import { LayerNorm } from "../nn/norms.js";
@@ -31,10 +31,13 @@ export function bertHead(
   parts: ModelParts,
 ): BertHead {
   const name = (config.json["architectures"] as string[] | undefined)?.[0] ?? "";
-  const labels = Object.keys((config.json["id2label"] as object | undefined) ?? { 0: 0, 1: 0 }).length;
-  if (name.endsWith("ForMaskedLM") || name.endsWith("ForPreTraining")) return maskedWords(config, kind, shape, words);
+  const named = config.json["id2label"] as object | undefined;
+  const labels = named ? Object.keys(named).length : config.size("num_labels", 2);
+  if (/For(MaskedLM|PreTraining)$/.test(name)) return maskedWords(config, kind, shape, words, parts);
   if (name.endsWith("ForSequenceClassification")) return textClass(kind, shape, labels);
-  if (name.endsWith("ForTokenClassification")) return tokenClass(shape, labels);
+  if (name.endsWith("ForNextSentencePrediction")) return nextSentence(shape);
+  if (name.endsWith("ForTokenClassification")) return tokenClass(shape, labels, "classifier");
+  if (name.endsWith("ForQuestionAnswering")) return tokenClass(shape, 2, "qa_outputs");
   return pooledText(kind, shape, parts);
 }
 
@@ -55,16 +58,32 @@ function pooledText(kind: BertKind, shape: BertShape, parts: ModelParts): BertHe
   return { inBody: { pooler: pool.part }, parts: {}, forward: (x) => ({ pooled: pool.forward(x) }) };
 }
 
-/** Score of every word at every token; the last matrix is the word embedding. */
-function maskedWords(config: Config, kind: BertKind, shape: BertShape, words: Parameter): BertHead {
+/** Score of every word at every token; the last matrix is the word embedding, or, untied, one of its own. */
+function maskedWords(
+  config: Config,
+  kind: BertKind,
+  shape: BertShape,
+  words: Parameter,
+  { has, same }: ModelParts,
+): BertHead {
   const { d, epsilon } = shape;
+  const own = { bert: "cls.predictions.decoder", roberta: "lm_head.decoder", distilbert: "vocab_projector" }[
+    kind.prefix
+  ];
+  const [matrix, table] = [`${own}.weight`, "embeddings.word_embeddings.weight"];
+  const prefixed = `${kind.prefix}.${table}`;
+  const differs = has?.(matrix) && same?.(matrix, has(prefixed) ? prefixed : table) === false;
+  const decoder = differs ? new Parameter([...words.shape], normal(0.02)) : undefined;
   const bias = new Parameter([words.shape[0]!], zeros);
+  const last = { "decoder.weight": decoder, [decoder && has!(`${own}.bias`) ? "decoder.bias" : "bias"]: bias };
   const dense = new Linear({ inputs: d, outputs: d });
   const norm = new LayerNorm({ width: d, epsilon });
   const parts: Record<string, Record<string, Part>> = {
-    bert: { cls: named({ predictions: named({ bias, transform: named({ dense, LayerNorm: norm }) }) }) },
-    roberta: { lm_head: named({ bias, dense, layer_norm: norm }) },
-    distilbert: { vocab_transform: dense, vocab_layer_norm: norm, vocab_projector: named({ bias }) },
+    bert: {
+      cls: named({ predictions: named({ ...last, transform: named({ dense, LayerNorm: norm }) }) }),
+    },
+    roberta: { lm_head: named({ ...last, dense, layer_norm: norm }) },
+    distilbert: { vocab_transform: dense, vocab_layer_norm: norm, vocab_projector: named({ bias, weight: decoder }) },
   };
   const activation = kind.prefix === "roberta" ? "gelu" : config.activation(kind.settings.activation, "gelu");
   return {
@@ -72,7 +91,7 @@ function maskedWords(config: Config, kind: BertKind, shape: BertShape, words: Pa
     parts: parts[kind.prefix]!,
     forward: (x) => {
       const y = norm.forward(dense.forward(x, { activation }));
-      return { logits: ops().linear(y, words.weight, { bias: bias.tensor }) };
+      return { logits: ops().linear(y, (decoder ?? words).weight, { bias: bias.tensor }) };
     },
   };
 }
@@ -106,10 +125,24 @@ function textClass(kind: BertKind, shape: BertShape, labels: number): BertHead {
   };
 }
 
-/** Scores of every token's classes. */
-function tokenClass({ d }: BertShape, labels: number): BertHead {
+/** Scores of every token's classes; of a question's answer: how well it begins here, how well it ends here. */
+function tokenClass({ d }: BertShape, labels: number, name: string): BertHead {
   const classifier = new Linear({ inputs: d, outputs: labels });
-  return { inBody: {}, parts: { classifier }, forward: (x) => ({ logits: classifier.forward(x) }) };
+  return { inBody: {}, parts: { [name]: classifier }, forward: (x) => ({ logits: classifier.forward(x) }) };
+}
+
+/** Whether the second text follows the first: scores of yes and no. */
+function nextSentence(shape: BertShape): BertHead {
+  const pool = pooler(shape);
+  const output = new Linear({ inputs: shape.d, outputs: 2 });
+  return {
+    inBody: { pooler: pool.part },
+    parts: { cls: named({ seq_relationship: output }) },
+    forward: (x) => {
+      const pooled = pool.forward(x);
+      return { pooled, logits: output.forward(pooled) };
+    },
+  };
 }
 
 function firstToken(x: Tensor): Tensor {

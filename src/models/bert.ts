@@ -49,6 +49,11 @@ export class Bert extends Model {
     super(config, parts);
     const kind = bertKind(config);
     const { settings } = kind;
+    if (config.flag("is_decoder", false)) {
+      config.refuse("is_decoder", "is true", "false: this reads BERT as an encoder", "load a decoder, such as GPT-2");
+    }
+    const distances = config.json["position_embedding_type"] ?? "absolute";
+    if (distances !== "absolute") config.refuse("position_embedding_type", `is "${String(distances)}"`, '"absolute"');
     const d = config.size(settings.d);
     const shape: BertShape = {
       d,

@@ -26,6 +26,11 @@ export class Config {
     });
   }
 
+  /** Values that stand in an object of the file. */
+  within(json: ConfigJson): Config {
+    return new Config(json, this.file);
+  }
+
   /** A whole number ≥ 1. */
   size(name: string, fallback?: number): number {
     const value = this.json[name] ?? fallback;

@@ -1,6 +1,6 @@
 /** @file The state of a generation: what has been read, what the cache holds, what comes next. */
 import { kernelInForce } from "../kernels/current.js";
-import type { Tensor } from "../tensor/index.js";
+import { OptionError, type Tensor } from "../tensor/index.js";
 import { Recorder, Trace } from "../trace/index.js";
 import { Cache } from "./cache.js";
 import { editor } from "./edit.js";
@@ -61,10 +61,19 @@ export class Generation {
     const outputs = model.scoped(() =>
       listening(this.#listeners, () => model.compute(batch, { cache, logits: "last" })),
     );
+    if (!outputs.logits) {
+      throw new OptionError({
+        where: "generate",
+        argument: "model",
+        got: `is a ${model.architecture} without an output layer`,
+        expected: "a language model",
+        fix: "forward() gives its states, embed() its vectors",
+      });
+    }
     this.#read = to;
     if (cache) cache.length = to;
     this.#memory ??= outputs.encoderLastHiddenState;
-    return { logits: outputs.logits!, trace: this.#recorder && this.#trace() };
+    return { logits: outputs.logits, trace: this.#recorder && this.#trace() };
   }
 
   /** One more id for every text. */

@@ -10,13 +10,12 @@ import { type HeadsView, viewHeads } from "../attention/index.js";
 import { ops } from "../kernels/current.js";
 import { Embedding } from "../nn/embedding.js";
 import { normal } from "../nn/initialise.js";
-import { Linear } from "../nn/linear.js";
 import { Module, ModuleList, type Part } from "../nn/module.js";
 import { LayerNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
 import { Conv1D } from "./conv1d.js";
-import { lmLogits } from "./head.js";
+import { lmLogits, type OutputHead, outputHead } from "./head.js";
 import type { InputLimits } from "./inputs.js";
 import { Model, type ModelParts } from "./model.js";
 import { type Batch, countedPositions, type Outputs, type Pass } from "./pass.js";
@@ -29,7 +28,7 @@ export class Gpt2 extends Model {
   readonly #positions: Embedding;
   readonly #layers: ModuleList<Layer>;
   readonly #norm: LayerNorm;
-  readonly #head: Linear | undefined;
+  readonly #head: OutputHead;
 
   constructor(config: Config, parts: ModelParts) {
     super(config, parts);
@@ -40,8 +39,7 @@ export class Gpt2 extends Model {
     this.#positions = new Embedding({ count: config.size("n_positions"), width: d, initialiser });
     this.#layers = new ModuleList(Array.from({ length: config.size("n_layer") }, (_, i) => new Layer(config, d, i)));
     this.#norm = new LayerNorm({ width: d, epsilon: config.number("layer_norm_epsilon", 1e-5) });
-    const tied = config.flag("tie_word_embeddings", true) || (parts.has && !parts.has("lm_head.weight"));
-    this.#head = tied ? undefined : new Linear({ inputs: d, outputs: vocabulary, bias: false });
+    this.#head = outputHead(config, parts, this.#tokens, { body: "transformer", embedding: "wte", tied: true });
   }
 
   override get limits(): InputLimits {
@@ -50,7 +48,7 @@ export class Gpt2 extends Model {
 
   parts(): Record<string, Part> {
     const body = { wte: this.#tokens, wpe: this.#positions, h: this.#layers, ln_f: this.#norm };
-    return { ...this.prefixed("transformer", body), lm_head: this.#head };
+    return { ...this.prefixed("transformer", body), lm_head: this.#head.part };
   }
 
   compute({ tokens }: Batch, pass: Pass): Outputs {
@@ -71,7 +69,7 @@ export class Gpt2 extends Model {
     pass.stream?.(x);
     x = this.#norm.forward(x);
     pass.hidden?.(x);
-    return { lastHiddenState: x, logits: lmLogits(x, this.#head?.weight ?? this.#tokens.weight, pass) };
+    return { lastHiddenState: x, logits: lmLogits(x, this.#head, pass) };
   }
 }
 

@@ -18,10 +18,10 @@ import { Module, ModuleList, type Part } from "../nn/module.js";
 import { LayerNorm, RMSNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
-import { lmLogits } from "./head.js";
+import { lmLogits, type OutputHead, outputHead } from "./head.js";
 import { Model, type ModelParts } from "./model.js";
 import { type Batch, countedPositions, type Outputs, type Pass } from "./pass.js";
-import { Angles, type RopeSettings, ropeSettings } from "./rope.js";
+import { Angles, type RopeSettings, ropeSettings, stretchedLength } from "./rope.js";
 import { selfAttend } from "./self-attention.js";
 import type { Sight } from "./sight.js";
 
@@ -44,7 +44,7 @@ export class Llama extends Model {
   readonly #embed: Embedding;
   readonly #layers: ModuleList<Layer>;
   readonly #norm: Norm;
-  readonly #head: Linear | undefined;
+  readonly #head: OutputHead;
   readonly #rope: RopeSettings;
 
   constructor(config: Config, parts: ModelParts) {
@@ -56,8 +56,11 @@ export class Llama extends Model {
     this.#embed = new Embedding({ count: vocabulary, width: d, initialiser: normal(1 / Math.sqrt(d)) });
     this.#layers = new ModuleList(layers);
     this.#norm = normOf(shape);
-    const tied = config.flag("tie_word_embeddings", shape.plain) || (parts.has && !parts.has("lm_head.weight"));
-    this.#head = tied ? undefined : new Linear({ inputs: d, outputs: vocabulary, bias: false });
+    this.#head = outputHead(config, parts, this.#embed, {
+      body: "model",
+      embedding: "embed_tokens",
+      tied: shape.plain,
+    });
     this.#rope = ropeSettings(config, shape.headDim, parts.ropeDivisors);
   }
 
@@ -66,9 +69,14 @@ export class Llama extends Model {
     return this.#rope;
   }
 
+  override get contextLength(): number | undefined {
+    const positions = super.contextLength;
+    return positions === undefined ? undefined : stretchedLength(this.#rope, positions);
+  }
+
   parts(): Record<string, Part> {
     const body = { embed_tokens: this.#embed, layers: this.#layers, norm: this.#norm };
-    return { ...this.prefixed("model", body), lm_head: this.#head };
+    return { ...this.prefixed("model", body), lm_head: this.#head.part };
   }
 
   compute({ tokens }: Batch, pass: Pass): Outputs {
@@ -84,7 +92,7 @@ export class Llama extends Model {
     pass.stream?.(x);
     x = this.#norm.forward(x);
     pass.hidden?.(x);
-    return { lastHiddenState: x, logits: lmLogits(x, this.#head?.weight ?? this.#embed.weight, pass) };
+    return { lastHiddenState: x, logits: lmLogits(x, this.#head, pass) };
   }
 }
 
@@ -196,11 +204,11 @@ function shapeOf(config: Config): Shape {
   const d = config.size("hidden_size");
   const heads = config.size("num_attention_heads");
   const keyHeads = config.size("num_key_value_heads", heads);
-  const headDim = config.size("head_dim", d / heads);
+  const type = config.json["model_type"];
+  const headDim = config.size("head_dim", type === "qwen3" ? 128 : d / heads);
   if (heads % keyHeads !== 0) {
     config.refuse("num_key_value_heads", `is ${keyHeads}`, `a number that divides num_attention_heads ${heads}`);
   }
-  const type = config.json["model_type"];
   const plain = type === "starcoder2";
   const attentionBias = config.flag(plain ? "use_bias" : "attention_bias", plain);
   return {
@@ -219,11 +227,12 @@ function shapeOf(config: Config): Shape {
 /** Which layers see only a window: as `layer_types` says, else as the older settings of Mistral and Qwen do. */
 function windows(config: Config): (layer: number) => number | undefined {
   const { json } = config;
-  const window = config.maybe("sliding_window");
+  const implied = /^(mistral|qwen[23])$/.test(json["model_type"] as string) && json["sliding_window"] === undefined;
+  const window = implied ? 4096 : config.maybe("sliding_window");
   const types = json["layer_types"] as string[] | undefined;
   if (window === undefined) return () => undefined;
   if (Array.isArray(types)) return (layer) => (types[layer] === "sliding_attention" ? window : undefined);
   if (json["model_type"] === "mistral" || json["model_type"] === "starcoder2") return () => window;
-  const from = config.number("max_window_layers", 0);
+  const from = config.number("max_window_layers", 28);
   return (layer) => (json["use_sliding_window"] === true && layer >= from ? window : undefined);
 }

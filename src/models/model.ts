@@ -28,6 +28,8 @@ export interface ModelParts {
   tokenizer?: Tokenizer | undefined;
   /** Whether the checkpoint has a weight; undefined for a model that is made anew. */
   has?: ((name: string) => boolean) | undefined;
+  /** Whether two matrices of the checkpoint are copies of each other. */
+  same?: ((one: string, other: string) => boolean) | undefined;
   /** How much slower each rotary pair turns, where the file says so itself. */
   ropeDivisors?: Float32Array | undefined;
   pooling?: Pooling | undefined;
@@ -121,7 +123,7 @@ export abstract class Model extends Module {
 
   /** What fills a batch. */
   get padId(): number {
-    return this.#config.maybe("pad_token_id") ?? this.#config.maybe("eos_token_id") ?? 0;
+    return this.#config.maybe("pad_token_id") ?? this.#config.ids("eos_token_id")[0] ?? 0;
   }
 
   /** Ids that end a text. */

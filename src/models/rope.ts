@@ -13,38 +13,55 @@ export interface RopeSettings {
   scaling: RopeScaling;
 }
 
-type Values = Readonly<Record<string, number | undefined>>;
-
 /**
  * Reads either style of config: `rope_parameters`, or `rope_theta` with `rope_scaling`.
+ * @param dim       how many leading numbers of a head turn
  * @param divisors  how much slower each pair turns, where a file says so itself (GGUF's rope_freqs)
  */
-export function ropeSettings(config: Config, headDim: number, divisors?: Float32Array): RopeSettings {
+export function ropeSettings(config: Config, dim: number, divisors?: Float32Array): RopeSettings {
   const { json } = config;
   const nested = (json["rope_parameters"] ?? json["rope_scaling"] ?? {}) as Record<string, unknown>;
-  const share = (nested["partial_rotary_factor"] ?? json["partial_rotary_factor"] ?? 1) as number;
+  const layered = Object.keys(nested).find((name) => name.endsWith("_attention"));
+  if (dim % 2 !== 0) config.refuse("head_dim", `is ${dim}`, "an even number: rotary positions turn pairs");
+  if (layered !== undefined) config.refuse("rope_parameters", `has "${layered}"`, "the same for every layer");
   return {
-    dim: 2 * Math.floor((headDim * share) / 2),
-    base: (nested["rope_theta"] ?? json["rope_theta"] ?? 10000) as number,
-    scaling: divisors ? slowed(divisors) : scalingOf(config, nested),
+    dim,
+    base: config.within(nested).maybe("rope_theta") ?? config.number("rope_theta", 10000),
+    scaling: divisors ? slowed(divisors) : scalingOf(config, nested, dim),
   };
 }
 
-function scalingOf(config: Config, nested: Record<string, unknown>): RopeScaling {
+/** The longest text that rotary positions are stretched to. */
+export function stretchedLength({ scaling }: RopeSettings, positions: number): number {
+  if (scaling.kind === "default" || scaling.kind === "longrope") return positions;
+  if (scaling.kind === "linear") return Math.floor(positions * scaling.factor);
+  const from = scaling.kind === "dynamic" ? scaling.maxPositions : scaling.originalMaxPositions;
+  return Math.max(positions, Math.floor(from * scaling.factor));
+}
+
+function scalingOf(config: Config, nested: Record<string, unknown>, dim: number): RopeScaling {
   const kind = (nested["rope_type"] ?? nested["type"] ?? "default") as string;
-  const values = nested as Values;
+  const values = config.within(nested);
   const maxPositions = config.number("max_position_embeddings", 2048);
   const original =
-    values["original_max_position_embeddings"] ?? config.maybe("original_max_position_embeddings") ?? maxPositions;
+    config.maybe("original_max_position_embeddings") ??
+    values.maybe("original_max_position_embeddings") ??
+    maxPositions;
   const need = (name: string): number =>
-    values[name] ?? config.refuse(name, "is missing", `a number, for rope_type "${kind}"`);
+    values.maybe(name) ?? config.refuse(name, "is missing", `a number, for rope_type "${kind}"`);
+  const list = (name: string): number[] => {
+    const numbers = nested[name] as number[] | undefined;
+    if (Array.isArray(numbers) && numbers.length === dim / 2 && numbers.every(Number.isFinite)) return numbers;
+    const got = Array.isArray(numbers) ? `has ${numbers.length} entries` : "is missing";
+    return config.refuse(name, got, `${dim / 2} numbers, one for each pair that turns`);
+  };
   switch (kind) {
     case "default":
       return { kind };
     case "linear":
       return { kind, factor: need("factor") };
     case "dynamic":
-      return { kind, factor: need("factor"), maxPositions: original };
+      return { kind, factor: need("factor"), maxPositions };
     case "llama3":
       return {
         kind,
@@ -56,23 +73,23 @@ function scalingOf(config: Config, nested: Record<string, unknown>): RopeScaling
     case "yarn":
       return {
         kind,
-        factor: need("factor"),
+        factor: nested["factor"] === null ? maxPositions / original : need("factor"),
         originalMaxPositions: original,
-        betaFast: values["beta_fast"],
-        betaSlow: values["beta_slow"],
-        attentionFactor: values["attention_factor"] ?? undefined,
-        mscale: values["mscale"],
-        mscaleAllDim: values["mscale_all_dim"],
-        truncate: (nested["truncate"] as boolean | undefined) ?? true,
+        betaFast: values.maybe("beta_fast") || undefined, // 0 is taken for none, as the reference does
+        betaSlow: values.maybe("beta_slow") || undefined,
+        attentionFactor: values.maybe("attention_factor"),
+        mscale: values.maybe("mscale"),
+        mscaleAllDim: values.maybe("mscale_all_dim"),
+        truncate: values.flag("truncate", true),
       };
     case "longrope":
       return {
         kind,
-        shortFactor: nested["short_factor"] as number[],
-        longFactor: nested["long_factor"] as number[],
+        shortFactor: list("short_factor"),
+        longFactor: list("long_factor"),
         originalMaxPositions: original,
-        factor: values["factor"] ?? maxPositions / original,
-        attentionFactor: values["attention_factor"] ?? undefined,
+        factor: values.maybe("factor") ?? maxPositions / original,
+        attentionFactor: values.maybe("attention_factor"),
       };
     default:
       return config.refuse(

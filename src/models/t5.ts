@@ -18,7 +18,7 @@ import { Module, ModuleList, type Part } from "../nn/module.js";
 import { RMSNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
-import { lmLogits } from "./head.js";
+import { lmLogits, type OutputHead, outputHead } from "./head.js";
 import { Model, type ModelParts } from "./model.js";
 import { named } from "./named.js";
 import type { Batch, Outputs, Pass, Tokens } from "./pass.js";
@@ -42,7 +42,7 @@ export class T5 extends Model {
   readonly #embed: Embedding;
   readonly #encoder: Stack;
   readonly #decoder: Stack;
-  readonly #head: Linear | undefined;
+  readonly #head: OutputHead;
   readonly #outputScale: number;
 
   constructor(config: Config, parts: ModelParts) {
@@ -55,12 +55,12 @@ export class T5 extends Model {
     this.#embed = new Embedding({ count: vocabulary, width: d, initialiser: normal(1) });
     this.#encoder = new Stack(shape, layers, "encoder");
     this.#decoder = new Stack(shape, config.maybe("num_decoder_layers") ?? layers, "decoder");
-    this.#head = tied ? undefined : new Linear({ inputs: d, outputs: vocabulary, bias: false });
+    this.#head = outputHead(config, parts, this.#embed, { embedding: "shared", tied: true });
     this.#outputScale = config.flag("scale_decoder_outputs", tied) ? d ** -0.5 : 1;
   }
 
   parts(): Record<string, Part> {
-    return { shared: this.#embed, encoder: this.#encoder, decoder: this.#decoder, lm_head: this.#head };
+    return { shared: this.#embed, encoder: this.#encoder, decoder: this.#decoder, lm_head: this.#head.part };
   }
 
   compute({ tokens, decoder, memory }: Batch, pass: Pass): Outputs {
@@ -73,7 +73,7 @@ export class T5 extends Model {
     const scaled = this.#outputScale === 1 ? x : ops().affine(x, this.#outputScale);
     return {
       lastHiddenState: x,
-      logits: lmLogits(scaled, this.#head?.weight ?? this.#embed.weight, pass),
+      logits: lmLogits(scaled, this.#head, pass),
       encoderLastHiddenState: read,
     };
   }

@@ -2,7 +2,7 @@
 import { kernelInForce } from "../../kernels/current.js";
 import type { WeightFormat, WeightRows } from "../../kernels/kernel.js";
 import type { Parameter } from "../../nn/parameter.js";
-import { FileError, ShapeError, show } from "../../tensor/index.js";
+import { FileError, ShapeError, show, sizeOf } from "../../tensor/index.js";
 import { Config } from "../config.js";
 import type { Model } from "../model.js";
 import { architectureOf } from "../registry.js";
@@ -30,7 +30,9 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
   const names = new Set(weights.names);
   const { name, tokenizer, pooling, endIds, ropeDivisors } = files;
   try {
-    const model = new make(config, { name, tokenizer, pooling, endIds, ropeDivisors, has: (n) => names.has(n) });
+    const has = (n: string): boolean => names.has(n);
+    const same = (one: string, other: string): boolean => areCopies(weights, one, other);
+    const model = new make(config, { name, tokenizer, pooling, endIds, ropeDivisors, has, same });
     requireVocabulary(files, model);
     const wanted = new Map(model.named());
     requireFit(wanted, weights, files, format);
@@ -60,6 +62,19 @@ function packed(name: string, parameter: Parameter, format: WeightFormat, tied: 
   }
   const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)\.weight$/.test(name);
   return isTable ? undefined : format;
+}
+
+/** Whether two matrices hold the same numbers, judged by their first and last row. */
+function areCopies(weights: Weights, one: string, other: string): boolean {
+  const [a, b] = [weights.rows(one), weights.rows(other)];
+  if (show(a.shape) !== show(b.shape)) return false;
+  return [0, a.shape[0]! - 1].every((row) => {
+    const width = sizeOf(a.shape.slice(1));
+    const [x, y] = [new Float32Array(width), new Float32Array(width)];
+    a.read(row, row + 1, x);
+    b.read(row, row + 1, y);
+    return x.every((n, i) => n === y[i]);
+  });
 }
 
 /** Old TensorFlow names of LayerNorm. */
