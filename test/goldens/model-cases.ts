@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadModel, type Model, type ModelInputs } from "../../src/models/index.js";
-import { readSafetensors, type Safetensors } from "../../src/tensor/index.js";
+import { readSafetensors, type Safetensors, type Tensor, type TensorLike } from "../../src/tensor/index.js";
 import { expectClose, type GoldenTensor, rowsOf } from "./compare.js";
 import type { GoldenCase } from "./where.js";
 
@@ -46,53 +46,73 @@ function seeingRows(mask: number[][] | undefined, causal: boolean, window: numbe
   };
 }
 
-/** Tests of forward, one a group. */
-export function forwardTests({ model, golden, tensors }: CaseFiles): void {
+/** A number of the golden data beside what the model gives, and which places are compared. */
+interface Compared {
+  name: string;
+  want: Tensor;
+  got: TensorLike;
+  keep: ((index: number[]) => boolean) | undefined;
+}
+
+/** Inputs in a case's golden data: "right", "leftpad" … */
+export function groupsOf(golden: Safetensors): string[] {
   const skip = new Set(["generate", "generate_leftpad", "grad", "relative_bias", "relative_buckets"]);
-  const groups = [...new Set(golden.names.map((n) => n.split(".")[0]!))].filter((g) => !skip.has(g));
-  test.each(groups)("%s: every map, state and output", (group) => {
-    const inputs = inputsOf(golden, group);
-    const run = model.forward(inputs, { trace: { hiddenStates: true } });
-    const mask = inputs.attentionMask as number[][] | undefined;
-    const window = model.config["sliding_window"] as number | null | undefined;
-    const sees = seeingRows(mask, model.family === "decoder", window ?? undefined);
-    const decoderMask = inputs.decoderAttentionMask as number[][] | undefined;
-    const seesDecoder = seeingRows(decoderMask, true, undefined);
-    let compared = 0;
-    for (const name of golden.names) {
-      const [g, kind, index] = name.split(".") as [string, string, string | undefined];
-      if (g !== group || tensors[name]?.role !== "expected") continue;
-      const layer = Number(index);
-      const want = golden.tensor(name);
-      const check = (got: { data: ArrayLike<number>; shape: readonly number[] }, rowAxis?: number, row = sees): void => {
-        const keep = rowAxis === undefined ? undefined : (i: number[]) => row(i[0]!, i[rowAxis]!);
-        expectClose(got, want, tensors[name]!.tol_abs, name, keep);
-        compared++;
-      };
-      if (kind === "attentions") check(run.trace.weights({ layer }), 2);
-      else if (kind === "encoder_attentions") check(run.trace.weights({ layer, kind: "encoder" }), 2);
-      else if (kind === "decoder_attentions") check(run.trace.weights({ layer, kind: "decoder" }), 2, seesDecoder);
-      else if (kind === "cross_attentions") check(run.trace.weights({ layer, kind: "cross" }), 2, seesDecoder);
-      else if (kind === "hidden_states") check(run.trace.hiddenStates[layer]!, 1);
-      else if (kind === "encoder_hidden_states") check(run.trace.encoderHiddenStates[layer]!, 1);
-      else if (kind === "decoder_hidden_states") check(run.trace.decoderHiddenStates[layer]!, 1, seesDecoder);
-      else if (kind === "last_hidden_state") check(run.lastHiddenState, 1);
-      else if (kind === "encoder_last_hidden_state") check(run.encoderLastHiddenState!, 1);
-      else if (kind === "pooler_output") check(run.pooled!);
-      else if (kind === "logits") check(run.logits!, want.shape.length === 3 ? 1 : undefined, decoderMask ? seesDecoder : model.family === "encoder-decoder" ? () => true : sees);
-      else if (kind !== "module" && kind !== "cache") expect.fail(`nothing is compared with ${name}`);
-    }
-    expect(compared).toBeGreaterThan(3);
+  return [...new Set(golden.names.map((n) => n.split(".")[0]!))].filter((g) => !skip.has(g));
+}
+
+/** Every map, state and output of one group. */
+export function compared({ model, golden, tensors }: CaseFiles, group: string): Compared[] {
+  const inputs = inputsOf(golden, group);
+  const run = model.forward(inputs, { trace: { hiddenStates: true } });
+  const mask = inputs.attentionMask as number[][] | undefined;
+  const window = model.config["sliding_window"] as number | null | undefined;
+  const sees = seeingRows(mask, model.family === "decoder", window ?? undefined);
+  const decoderMask = inputs.decoderAttentionMask as number[][] | undefined;
+  const seesDecoder = seeingRows(decoderMask, true, undefined);
+  const all: Compared[] = [];
+  for (const name of golden.names) {
+    const [g, kind, index] = name.split(".") as [string, string, string | undefined];
+    if (g !== group || tensors[name]?.role !== "expected") continue;
+    const layer = Number(index);
+    const want = golden.tensor(name);
+    const check = (got: TensorLike, rowAxis?: number, row = sees): void => {
+      all.push({ name, want, got, keep: rowAxis === undefined ? undefined : (i) => row(i[0]!, i[rowAxis]!) });
+    };
+    if (kind === "attentions") check(run.trace.weights({ layer }), 2);
+    else if (kind === "encoder_attentions") check(run.trace.weights({ layer, kind: "encoder" }), 2);
+    else if (kind === "decoder_attentions") check(run.trace.weights({ layer, kind: "decoder" }), 2, seesDecoder);
+    else if (kind === "cross_attentions") check(run.trace.weights({ layer, kind: "cross" }), 2, seesDecoder);
+    else if (kind === "hidden_states") check(run.trace.hiddenStates[layer]!, 1);
+    else if (kind === "encoder_hidden_states") check(run.trace.encoderHiddenStates[layer]!, 1);
+    else if (kind === "decoder_hidden_states") check(run.trace.decoderHiddenStates[layer]!, 1, seesDecoder);
+    else if (kind === "last_hidden_state") check(run.lastHiddenState, 1);
+    else if (kind === "encoder_last_hidden_state") check(run.encoderLastHiddenState!, 1);
+    else if (kind === "pooler_output") check(run.pooled!);
+    else if (kind === "logits") check(run.logits!, want.shape.length === 3 ? 1 : undefined, decoderMask ? seesDecoder : model.family === "encoder-decoder" ? () => true : sees);
+    else if (kind !== "module" && kind !== "cache") expect.fail(`nothing is compared with ${name}`);
+  }
+  expect(all.length).toBeGreaterThan(3);
+  return all;
+}
+
+/** Tests of forward, one a group. */
+export function forwardTests(files: CaseFiles): void {
+  test.each(groupsOf(files.golden))("%s: every map, state and output", (group) => {
+    for (const { name, want, got, keep } of compared(files, group)) expectClose(got, want, files.tensors[name]!.tol_abs, name, keep);
   });
+}
+
+/** Prompts of a generation group, without padding. */
+export function promptsOf(golden: Safetensors, group: string): number[][] {
+  const mask = golden.names.includes(`${group}.attention_mask`) ? rowsOf(golden, `${group}.attention_mask`) : undefined;
+  return rowsOf(golden, `${group}.input_ids`).map((row, b) => row.filter((_, i) => mask?.[b]?.[i] !== 0));
 }
 
 /** Tests of cached and uncached generation. */
 export function generateTests({ model, golden, tensors }: CaseFiles): void {
   const groups = ["generate", "generate_leftpad"].filter((g) => golden.names.includes(`${g}.input_ids`));
   test.each(groups.flatMap((g) => [[g, true] as const, [g, false] as const]))("%s, cache %s: every token and its scores", async (group, cache) => {
-    const ids = rowsOf(golden, `${group}.input_ids`);
-    const mask = golden.names.includes(`${group}.attention_mask`) ? rowsOf(golden, `${group}.attention_mask`) : undefined;
-    const prompts = ids.map((row, b) => row.filter((_, i) => mask?.[b]?.[i] !== 0));
+    const prompts = promptsOf(golden, group);
     const want = rowsOf(golden, `${group}.sequences`);
     const scores = golden.tensor(`${group}.step_logits`); // [B, steps, V]
     const [B, steps, V] = scores.shape as [number, number, number];
