@@ -16,7 +16,7 @@
  * Tasks write disjoint rows of o and lse and share nothing, so the bits do not depend on how many threads work.
  */
 import { AttentionArgs } from "./calls.generated";
-import { adjust, drop, enterHead, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
+import { adjust, drop, edgeProducts, endRow, enterHead, firstRow, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
 import { exp2Constant, exp2Lanes, exp2One, madd, storePart } from "./simd";
 import { columnsScaled, MR, NR, WIDTH } from "./tile";
 
@@ -35,16 +35,34 @@ export function attentionScratch(args: usize): usize {
   return (<usize>((c.keyTile + 1) * c.panel) << 2) + <usize>c.panels * panelBytes(c) + 64;
 }
 
-/** Softmax down the columns of S [keys, PQ]: S becomes P, m and l move on, `alpha` takes what o must be multiplied by. */
-function softmaxColumns(S: usize, keys: i32, PQ: i32, m: usize, l: usize, alpha: usize): void {
+/**
+ * Softmax down the columns of S [keys, PQ]: S becomes P, m and l move on, `alpha` takes what o must be multiplied by.
+ * `notes` is 0 where the whole tile is seen; else rows that eight lanes cannot see are not read and become 0.
+ */
+function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, m: usize, l: usize, alpha: usize): void {
   const step = <usize>PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8);
+  const zero = f32x4.splat(0);
   for (let x: usize = 0; x < step; x += 32) {
-    let p = S + x;
+    let top = S + x, rows = keys;
+    if (notes) {
+      const first = firstRow(notes, <i32>(x >> 2), 8, j0), end = max(first, endRow(notes, PQ, <i32>(x >> 2), 8, j0, keys));
+      for (let r = min(first, keys); r > 0; r--, top += step) {
+        v128.store(top, zero);
+        v128.store(top, zero, 16);
+      }
+      rows = end - first;
+      let p = top + <usize>rows * step;
+      for (let r = end; r < keys; r++, p += step) {
+        v128.store(p, zero);
+        v128.store(p, zero, 16);
+      }
+    }
     const m0 = v128.load(m + x), m1 = v128.load(m + x, 16);
     let h0 = m0, h1 = m1;
-    for (let r = keys; r > 0; r--, p += step) {
+    let p = top;
+    for (let r = rows; r > 0; r--, p += step) {
       h0 = f32x4.pmax(h0, v128.load(p));
       h1 = f32x4.pmax(h1, v128.load(p, 16));
     }
@@ -55,8 +73,8 @@ function softmaxColumns(S: usize, keys: i32, PQ: i32, m: usize, l: usize, alpha:
     v128.store(alpha + x, a0);
     v128.store(alpha + x, a1, 16);
     let s0 = f32x4.splat(0), s1 = f32x4.splat(0);
-    p = S + x;
-    for (let r = keys; r > 0; r--, p += step) {
+    p = top;
+    for (let r = rows; r > 0; r--, p += step) {
       const e0 = exp2Lanes(f32x4.sub(v128.load(p), h0), low, magic, c1, c2, c3, c4, c5, one);
       const e1 = exp2Lanes(f32x4.sub(v128.load(p, 16), h1), low, magic, c1, c2, c3, c4, c5, one);
       v128.store(p, e0);
@@ -64,18 +82,26 @@ function softmaxColumns(S: usize, keys: i32, PQ: i32, m: usize, l: usize, alpha:
       s0 = f32x4.add(s0, e0);
       s1 = f32x4.add(s1, e1);
     }
-    v128.store(l + x, f32x4.add(f32x4.mul(v128.load(l + x), a0), s0));
-    v128.store(l + x, f32x4.add(f32x4.mul(v128.load(l + x, 16), a1), s1), 16);
+    const l0 = v128.load(l + x), l1 = v128.load(l + x, 16); // both before a store: the 256-bit pass pairs them
+    v128.store(l + x, f32x4.add(f32x4.mul(l0, a0), s0));
+    v128.store(l + x, f32x4.add(f32x4.mul(l1, a1), s1), 16);
   }
 }
 
-/** o [PQ, width] = α·o + P·V for one tile; `columns` = width in bytes. */
-function weigh(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
+/** o [PQ, width] = α·o + P·V for one tile; `columns` = width in bytes. `notes` as above: keys that no row of a register tile sees add 0. */
+function weigh(P: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
   const step = <usize>PQ << 2;
   for (let i = 0; i < n; i += MR) {
     const at = <usize>i << 2;
     const row = o + <usize>i * columns;
-    for (let d: usize = 0; d < columns; d += WIDTH) columnsScaled(P + at, step, v + d, vRow, row + d, columns, keys, alpha + at);
+    let first = 0, end = keys;
+    if (notes) {
+      first = firstRow(notes, i, MR, j0);
+      end = endRow(notes, PQ, i, MR, j0, keys);
+      if (first >= end) continue; // α is 1
+    }
+    const p = P + <usize>first * step + at, b = v + <usize>first * vRow;
+    for (let d: usize = 0; d < columns; d += WIDTH) columnsScaled(p, step, b + d, vRow, row + d, columns, end - first, alpha + at);
   }
 }
 
@@ -167,14 +193,16 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
       if (keys <= 0) continue;
       const state = tileState(notes, i, n, PQ, j0, keys);
       if (state == NONE) continue;
-      products(kBase + <usize>j0 * c.kRow, c.kRow, keys, Q, PQ, D, S);
+      const k = kBase + <usize>j0 * c.kRow, edge = state == SOME ? notes : 0;
+      if (edge) edgeProducts(k, c.kRow, j0, keys, notes, Q, PQ, D, S);
+      else products(k, c.kRow, keys, Q, PQ, D, S);
       adjust(S, i, n, PQ, j0, keys, 0);
       if (state == SOME) hide(S, notes, i, n, PQ, j0, keys);
-      softmaxColumns(S, keys, PQ, m, l, alpha);
+      softmaxColumns(S, j0, keys, edge, PQ, m, l, alpha);
       if (c.dropout) drop(S, i, PQ, j0, keys, S);
       const v = vBase + <usize>j0 * c.vRow;
       if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, v, c.vRow, o, columns, alpha);
-      else weigh(S, keys, PQ, n, v, c.vRow, o, columns, alpha);
+      else weigh(S, j0, keys, edge, PQ, n, v, c.vRow, o, columns, alpha);
     }
   }
   for (let p = 0; p < count; p++) {

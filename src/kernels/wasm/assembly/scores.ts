@@ -16,7 +16,7 @@
  */
 import { AttentionArgs } from "./calls.generated";
 import { madd, tanhLanes } from "./simd";
-import { MR, rowsZero, WIDTH } from "./tile";
+import { MR, NR, rowsZero, WIDTH } from "./tile";
 
 export const LOG2E: f32 = 1.4426950408889634;
 
@@ -201,6 +201,20 @@ export function tileState(notes: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys:
   return state;
 }
 
+/** First row of a tile, of keys [j0, j0 + keys), that any of lanes [x, x + count) may see, as far as the intervals say. */
+export function firstRow(notes: usize, x: i32, count: i32, j0: i32): i32 {
+  let low = i32.MAX_VALUE;
+  for (let lane = x; lane < x + count; lane++) low = min(low, load<i32>(notes + (<usize>lane << 2)));
+  return max(0, low - j0);
+}
+
+/** One past the last such row; not past firstRow where the lanes see none of the tile. */
+export function endRow(notes: usize, PQ: i32, x: i32, count: i32, j0: i32, keys: i32): i32 {
+  let high = 0;
+  for (let lane = x; lane < x + count; lane++) high = max(high, load<i32>(notes + (<usize>(PQ + lane) << 2)));
+  return min(keys, high - j0);
+}
+
 /** Sᵀ [keys, PQ] = K·Qᵀ for keys [j0, j0 + keys). `packed` is the panel [D, PQ]. Also dPᵀ = V·dOᵀ, from v and dO. */
 export function products(rows: usize, rowBytes: usize, keys: i32, packed: usize, PQ: i32, depth: i32, out: usize): void {
   const step = <usize>PQ << 2;
@@ -209,6 +223,19 @@ export function products(rows: usize, rowBytes: usize, keys: i32, packed: usize,
     const last = <usize>min(MR, keys - r) - 1;
     const c = out + <usize>r * step;
     for (let x: usize = 0; x < step; x += WIDTH) rowsZero(a, rowBytes, last, packed + x, step, c + x, step, depth);
+  }
+}
+
+/** The same on the edge of the intervals: register tiles that lie outside whole are left out and hold anything. */
+export function edgeProducts(rows: usize, rowBytes: usize, j0: i32, keys: i32, notes: usize, packed: usize, PQ: i32, depth: i32, out: usize): void {
+  const step = <usize>PQ << 2;
+  for (let x = 0; x < PQ; x += NR) {
+    const end = endRow(notes, PQ, x, NR, j0, keys);
+    const lane = <usize>x << 2;
+    for (let r = firstRow(notes, x, NR, j0) / MR * MR; r < end; r += MR) {
+      const last = <usize>min(MR, keys - r) - 1;
+      rowsZero(rows + <usize>r * rowBytes, rowBytes, last, packed + lane, step, out + <usize>r * step + lane, step, depth);
+    }
   }
 }
 
@@ -290,8 +317,28 @@ function addDistance(S: usize, q0: i32, PQ: i32, j0: i32, keys: i32): void {
   return i32x4.ne(i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(<i32>a), 1, <i32>c), 2, <i32>d), 3, <i32>e), i32x4.splat(0));
 }
 
-/** −∞ wherever a pair may not attend: every part of the rule, pair by pair. */
+/** −∞ for keys [j, end) outside a query's interval; row j of the tile lies at `row`. */
+function hideOutside(row: usize, notes: usize, lanes: usize, j: i32, end: i32): void {
+  const low = f32x4.splat(-f32.MAX_VALUE - f32.MAX_VALUE);
+  for (; j < end; j++, row += lanes) {
+    const key = i32x4.splat(j);
+    for (let x: usize = 0; x < lanes; x += 16) {
+      const may = v128.and(i32x4.le_s(v128.load(notes + x), key), i32x4.lt_s(key, v128.load(notes + lanes + x)));
+      v128.store(row + x, v128.bitselect(v128.load(row + x), low, may));
+    }
+  }
+}
+
+/** −∞ wherever a pair may not attend: pair by pair, every part of the rule; of intervals only the keys where they begin or end. */
 export function hide(S: usize, notes: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): void {
+  if (!(call.keyMask || call.documentOfKey || call.blocks || call.mask)) {
+    const lanes = <usize>PQ << 2, j1 = j0 + keys;
+    const begun = min(j1, max(j0, load<i32>(notes + 4 * lanes, 4))); // from here on no interval is yet to begin
+    const ending = max(begun, load<i32>(notes + 4 * lanes, 8)); // from here on one has ended
+    hideOutside(S, notes, lanes, j0, begun);
+    hideOutside(S + <usize>(ending - j0) * lanes, notes, lanes, ending, j1);
+    return;
+  }
   const low = f32x4.splat(-f32.MAX_VALUE - f32.MAX_VALUE);
   const lanes = <usize>PQ << 2;
   const maskAt = call.mask + b * call.maskBatch + h * call.maskHead + q0 * call.maskQuery;
