@@ -17,7 +17,7 @@
  */
 import { AttentionArgs } from "./calls.generated";
 import { rowsUnclean } from "./attention-forward";
-import { adjust, drop, enterHead, hide, kBase, LOG2E, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, vBase } from "./scores";
+import { adjust, clearRows, drop, edgeProducts, endLane, endRow, enterHead, firstLane, firstRow, hide, kBase, LOG2E, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, vBase } from "./scores";
 import { exp2Constant, exp2Lanes, madd } from "./simd";
 import { columnsAdd, MR, NR, rowsAdd, WIDTH } from "./tile";
 
@@ -50,16 +50,28 @@ export function backwardScratch(args: usize): usize {
   return 64 + 4 * tile + sums + <usize>panelCount(c) * panelBytes(c);
 }
 
-/** S becomes P; T, which holds dP, becomes dS. A masked pair has P = 0 and gets dS = 0, whatever dP is. */
-function slopes(S: usize, T: usize, keys: i32, PQ: i32, lse: usize, delta: usize, share: usize): void {
+/**
+ * S becomes P; T, which holds dP, becomes dS. A masked pair has P = 0 and gets dS = 0, whatever dP is.
+ * `notes` is 0 where the whole tile is seen; else rows that eight lanes cannot see are not read and become 0 in both.
+ */
+function slopes(S: usize, T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, lse: usize, delta: usize, share: usize): void {
   const step = <usize>PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8), zero = f32x4.splat(0);
   for (let x: usize = 0; x < step; x += 32) {
     const l0 = v128.load(lse + x), l1 = v128.load(lse + x, 16), d0 = v128.load(delta + x), d1 = v128.load(delta + x, 16);
     const f0 = v128.load(share + x), f1 = v128.load(share + x, 16);
-    let s = S + x, t = T + x;
-    for (let r = keys; r > 0; r--, s += step, t += step) {
+    let first = 0, end = keys;
+    if (notes) {
+      first = min(keys, firstRow(notes, <i32>(x >> 2), 8, j0));
+      end = max(first, endRow(notes, PQ, <i32>(x >> 2), 8, j0, keys));
+      clearRows(S + x, step, 0, first);
+      clearRows(T + x, step, 0, first);
+      clearRows(S + x, step, end, keys);
+      clearRows(T + x, step, end, keys);
+    }
+    let s = S + x + <usize>first * step, t = T + x + <usize>first * step;
+    for (let r = end - first; r > 0; r--, s += step, t += step) {
       const p0 = f32x4.mul(exp2Lanes(f32x4.sub(v128.load(s), l0), low, magic, c1, c2, c3, c4, c5, one), f0);
       const p1 = f32x4.mul(exp2Lanes(f32x4.sub(v128.load(s, 16), l1), low, magic, c1, c2, c3, c4, c5, one), f1);
       v128.store(s, p0);
@@ -110,13 +122,35 @@ function multiply(T: usize, by: usize, bytes: usize): void {
   for (let p: usize = 0; p < bytes; p += 16) v128.store(T + p, f32x4.mul(v128.load(T + p), v128.load(by + p)));
 }
 
-/** sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. */
-function addTransposed(X: usize, keys: i32, PQ: i32, rows: usize, row: usize, n: i32, sums: usize, columns: usize): void {
+/** sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. With `notes`, without the queries that no row of a register tile is seen by. */
+function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, rows: usize, row: usize, n: i32, sums: usize, columns: usize): void {
   const step = <usize>PQ << 2;
   for (let r = 0; r < keys; r += MR) {
-    const a = X + <usize>r * step;
+    let first = 0, end = n;
+    if (notes) {
+      first = firstLane(notes, PQ, n, j0 + r, MR);
+      end = endLane(notes, PQ, n, j0 + r, MR);
+      if (first >= end) continue;
+    }
+    const a = X + <usize>r * step + (<usize>first << 2), b = rows + <usize>first * row;
     const c = sums + <usize>r * columns;
-    for (let d: usize = 0; d < columns; d += WIDTH) rowsAdd(a, step, MR - 1, rows + d, row, c + d, columns, n);
+    for (let d: usize = 0; d < columns; d += WIDTH) rowsAdd(a, step, MR - 1, b + d, row, c + d, columns, end - first);
+  }
+}
+
+/** dQ [n, columns] += dS·K, in the same way. */
+function addQueries(T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, k: usize, kRow: usize, dQ: usize, columns: usize): void {
+  const step = <usize>PQ << 2;
+  for (let i = 0; i < n; i += MR) {
+    let first = 0, end = keys;
+    if (notes) {
+      first = firstRow(notes, i, MR, j0);
+      end = endRow(notes, PQ, i, MR, j0, keys);
+      if (first >= end) continue;
+    }
+    const a = T + <usize>first * step + (<usize>i << 2), b = k + <usize>first * kRow;
+    const c = dQ + <usize>i * columns;
+    for (let d: usize = 0; d < columns; d += WIDTH) columnsAdd(a, step, b + d, kRow, c + d, columns, end - first);
   }
 }
 
@@ -248,15 +282,22 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
       if (state == NONE) continue;
       touched = true;
       const k = kBase + <usize>j0 * c.kRow;
-      products(k, c.kRow, keys, Q, PQ, D, S);
-      products(vBase + <usize>j0 * c.vRow, c.vRow, keys, G, PQ, Dv, T);
+      const v = vBase + <usize>j0 * c.vRow;
+      const edge = state == SOME && c.dropout == 0 && c.softcap == 0 ? notes : 0; // those two read the whole tile
+      if (edge) {
+        edgeProducts(k, c.kRow, j0, keys, notes, Q, PQ, D, S);
+        edgeProducts(v, c.vRow, j0, keys, notes, G, PQ, Dv, T);
+      } else {
+        products(k, c.kRow, keys, Q, PQ, D, S);
+        products(v, c.vRow, keys, G, PQ, Dv, T);
+      }
       adjust(S, i0, n, PQ, j0, keys, c.softcap != 0 ? steep : 0);
       if (state == SOME) hide(S, notes, i0, n, PQ, j0, keys);
       if (c.dropout) {
         weights(S, keys, PQ, lse, share);
         drop(S, i0, PQ, j0, keys, X);
         droppedSlopes(S, X, T, keys, PQ, delta);
-      } else slopes(S, T, keys, PQ, lse, delta, share);
+      } else slopes(S, T, j0, keys, edge, PQ, lse, delta, share);
       if (c.dBias) addBiasSlope(c, b, h, T, i0, n, PQ, j0, keys);
       if (c.softcap != 0) multiply(T, steep, <usize>keys * lanes);
       const at = j0 - j;
@@ -267,13 +308,9 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
         const surplus = <usize>((MR - keys % MR) % MR) * lanes; // rows of the last register tile that are no keys
         memory.fill(X + <usize>keys * lanes, 0, surplus);
         memory.fill(T + <usize>keys * lanes, 0, surplus);
-        addTransposed(X, keys, PQ, rowsO, c.oRow, n, toV, columnsV);
-        addTransposed(T, keys, PQ, rowsQ, c.qRow, n, toK, columnsD);
-        for (let i = 0; i < n; i += MR) {
-          for (let d: usize = 0; d < columnsD; d += WIDTH) {
-            columnsAdd(T + (<usize>i << 2), lanes, k + d, c.kRow, dQ + <usize>i * columnsD + d, columnsD, keys);
-          }
-        }
+        addTransposed(X, j0, keys, edge, PQ, rowsO, c.oRow, n, toV, columnsV);
+        addTransposed(T, j0, keys, edge, PQ, rowsQ, c.qRow, n, toK, columnsD);
+        addQueries(T, j0, keys, edge, PQ, n, k, c.kRow, dQ, columnsD);
       }
     }
     if (!touched) continue;

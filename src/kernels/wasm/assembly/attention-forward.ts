@@ -16,7 +16,7 @@
  * Tasks write disjoint rows of o and lse and share nothing, so the bits do not depend on how many threads work.
  */
 import { AttentionArgs } from "./calls.generated";
-import { adjust, drop, edgeProducts, endRow, enterHead, firstRow, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
+import { adjust, clearRows, drop, edgeProducts, endRow, enterHead, firstRow, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
 import { exp2Constant, exp2Lanes, exp2One, madd, storePart } from "./simd";
 import { columnsScaled, MR, NR, WIDTH } from "./tile";
 
@@ -43,22 +43,15 @@ function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, m: 
   const step = <usize>PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8);
-  const zero = f32x4.splat(0);
   for (let x: usize = 0; x < step; x += 32) {
-    let top = S + x, rows = keys;
+    let first = 0, end = keys;
     if (notes) {
-      const first = firstRow(notes, <i32>(x >> 2), 8, j0), end = max(first, endRow(notes, PQ, <i32>(x >> 2), 8, j0, keys));
-      for (let r = min(first, keys); r > 0; r--, top += step) {
-        v128.store(top, zero);
-        v128.store(top, zero, 16);
-      }
-      rows = end - first;
-      let p = top + <usize>rows * step;
-      for (let r = end; r < keys; r++, p += step) {
-        v128.store(p, zero);
-        v128.store(p, zero, 16);
-      }
+      first = min(keys, firstRow(notes, <i32>(x >> 2), 8, j0));
+      end = max(first, endRow(notes, PQ, <i32>(x >> 2), 8, j0, keys));
+      clearRows(S + x, step, 0, first);
+      clearRows(S + x, step, end, keys);
     }
+    const top = S + x + <usize>first * step, rows = end - first;
     const m0 = v128.load(m + x), m1 = v128.load(m + x, 16);
     let h0 = m0, h1 = m1;
     let p = top;

@@ -215,6 +215,35 @@ export function endRow(notes: usize, PQ: i32, x: i32, count: i32, j0: i32, keys:
   return min(keys, high - j0);
 }
 
+/** Zeros in rows [from, to) of eight lanes. */
+export function clearRows(at: usize, step: usize, from: i32, to: i32): void {
+  const zero = f32x4.splat(0);
+  at += <usize>from * step;
+  for (let r = from; r < to; r++, at += step) {
+    v128.store(at, zero);
+    v128.store(at, zero, 16);
+  }
+}
+
+/** First of lanes [0, n) that may see any of keys [j, j + count), as far as the intervals say; n where none may. */
+export function firstLane(notes: usize, PQ: i32, n: i32, j: i32, count: i32): i32 {
+  let lane = 0;
+  while (lane < n && !meets(notes, PQ, lane, j, count)) lane++;
+  return lane;
+}
+
+/** One past the last such lane. */
+export function endLane(notes: usize, PQ: i32, n: i32, j: i32, count: i32): i32 {
+  let lane = n;
+  while (lane > 0 && !meets(notes, PQ, lane - 1, j, count)) lane--;
+  return lane;
+}
+
+// @ts-ignore: decorator
+@inline function meets(notes: usize, PQ: i32, lane: i32, j: i32, count: i32): bool {
+  return load<i32>(notes + (<usize>lane << 2)) < j + count && load<i32>(notes + (<usize>(PQ + lane) << 2)) > j;
+}
+
 /** Sᵀ [keys, PQ] = K·Qᵀ for keys [j0, j0 + keys). `packed` is the panel [D, PQ]. Also dPᵀ = V·dOᵀ, from v and dO. */
 export function products(rows: usize, rowBytes: usize, keys: i32, packed: usize, PQ: i32, depth: i32, out: usize): void {
   const step = <usize>PQ << 2;
