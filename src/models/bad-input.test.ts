@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { tensor, writeSafetensors } from "../tensor/index.js";
 import { loadModel, type Model } from "./index.js";
+import { buildModel } from "./load/build.js";
 import { readWeights } from "./load/weights.js";
 
 const folder = mkdtempSync(join(tmpdir(), "qkv-model-"));
@@ -108,6 +109,43 @@ test("a config that contradicts the weights names tensor and axis", async () => 
   expect(await message(() => loadModel({ config: { ...config, vocab_size: 13 }, weights }))).toBe(
     'loadModel: "model.embed_tokens.weight" has 11 on axis 0 of [11, 8]; expected 13, as config.json says: [13, 8]. Fix: use the config.json that belongs to these weights.',
   );
+});
+test("a model beyond the 4 GB of WebAssembly says what holds it, before a byte is read", async () => {
+  const built = (width: number, num_hidden_layers: number, format: "f32" | "f16" | "int8") => {
+    const big = { ...config, hidden_size: width, intermediate_size: 4 * width, vocab_size: 50_000, num_hidden_layers };
+    const shape = (name: string): number[] =>
+      name.includes("embed_tokens") ? [50_000, width]
+      : /[qo]_proj/.test(name) ? [width, width]
+      : /[kv]_proj/.test(name) ? [width / 2, width]
+      : name.includes("down_proj") ? [width, 4 * width]
+      : /mlp/.test(name) ? [4 * width, width]
+      : [width]; // biome-ignore format: a table
+    const names = Object.keys(shapes).flatMap((n) =>
+      n.includes(".0.") ? Array.from({ length: num_hidden_layers }, (_, i) => n.replace(".0.", `.${i}.`)) : [n],
+    );
+    const unread = (): never => {
+      throw new Error("was read");
+    };
+    const info = (name: string) => ({ shape: shape(name), type: "F16", bytes: 1 });
+    const file = { metadata: {}, names, info, tensor: unread, rows: unread, close: () => {} };
+    const files = {
+      name: "big",
+      config: { ...big, tie_word_embeddings: true },
+      configFile: "config.json",
+      weights: file,
+    };
+    return message(() => buildModel(files, { weights: format }));
+  };
+  expect(await built(2048, 28, "f32")).toBe(
+    'loadModel: big needs 6.9 GB as f32; expected at most 4 GB, what 32-bit WebAssembly can address. Fix: hold its weights as "f16" or "int8": { weights: "f16" }, --weights f16.',
+  );
+  expect(await built(3072, 28, "f16")).toBe(
+    'loadModel: big needs 7.7 GB as f16; expected at most 4 GB, what 32-bit WebAssembly can address. Fix: hold its weights as "int8": { weights: "int8" }, --weights int8.',
+  );
+  expect(await built(4096, 32, "int8")).toBe(
+    "loadModel: big needs 7.9 GB as int8; expected at most 4 GB, what 32-bit WebAssembly can address. Fix: take a smaller model: f16 holds two thousand million weights, int8 four.",
+  );
+  expect(await built(2048, 28, "f16")).toBe("was read");
 });
 test("a missing weight names the nearest there is", async () => {
   const lacking = { ...without("model.layers.0.mlp.up_proj.weight"), "model.layers.0.mlp.upproj.weight": [12, 8] };

@@ -22,6 +22,7 @@ export interface BuildOptions {
 
 /** Most that 32-bit WebAssembly can address. */
 const limit = 4 * 2 ** 30;
+const bytesOf: Readonly<Record<WeightFormat, number>> = { f32: 4, f16: 2, bf16: 2, int8: 1 };
 
 export function buildModel(files: ModelFiles, { weights: format = "f32", onProgress }: BuildOptions = {}): Model {
   const config = new Config(files.config, files.configFile);
@@ -35,12 +36,14 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
     const model = new make(config, { name, tokenizer, pooling, endIds, ropeDivisors, has, same });
     requireVocabulary(files, model);
     const wanted = new Map(model.named());
-    requireFit(wanted, weights, files, format);
+    requireShapes(wanted, weights, files);
+    const isTied = !wanted.has("lm_head.weight");
+    if (format !== "numbers") requireRoom(wanted, files, format, isTied);
     model.load(counted(weights, wanted, onProgress), {
       where: "loadModel",
       ...(ignore && { ignore: (n: string) => ignore.test(n) }),
       ...(format !== "numbers" && {
-        pack: (n: string, p: Parameter) => packed(n, p, format, !wanted.has("lm_head.weight")),
+        pack: (n: string, p: Parameter) => packed(n, p, format, isTied),
       }),
     });
     return model;
@@ -54,10 +57,10 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
  * the largest matrix of a small model. Where the rest is int8 it is f16, since its error goes straight into the scores.
  * Other tables are small, are read by row and stay numbers.
  */
-function packed(name: string, parameter: Parameter, format: WeightFormat, tied: boolean): WeightFormat | undefined {
+function packed(name: string, parameter: Parameter, format: WeightFormat, isTied: boolean): WeightFormat | undefined {
   if (parameter.shape.length !== 2) return undefined;
   if (/(^|\.)(embed_tokens|wte|shared|word_embeddings)\.weight$/.test(name)) {
-    if (format === "f32") return tied ? format : undefined;
+    if (format === "f32") return isTied ? format : undefined;
     return format === "int8" ? "f16" : format;
   }
   const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)\.weight$/.test(name);
@@ -107,16 +110,13 @@ function requireVocabulary({ tokenizer, configFile }: ModelFiles, model: Model):
   });
 }
 
-/** Every weight has the shape that the config says, and all of them fit. Told before anything is read. */
-function requireFit(
+/** Every weight has the shape that the config says. Told before anything is read. */
+function requireShapes(
   wanted: ReadonlyMap<string, Parameter>,
   weights: Weights,
-  { configFile, name: model }: ModelFiles,
-  format: WeightFormat | "numbers",
+  { configFile }: Pick<ModelFiles, "configFile">,
 ): void {
-  let numbers = 0;
   for (const [name, parameter] of wanted) {
-    numbers += parameter.shape.reduce((a, b) => a * b, 1);
     if (!weights.names.includes(name)) continue; // Module.load names it, with the nearest one there is
     const { shape } = weights.info(name);
     const axis = parameter.shape.findIndex((d, i) => d !== shape[i]);
@@ -129,16 +129,36 @@ function requireFit(
       fix: "use the config.json that belongs to these weights",
     });
   }
-  const width = { f32: 4, numbers: 4, f16: 2, bf16: 2, int8: 1 }[format];
-  if (numbers * width > limit && kernelInForce().name !== "reference") {
-    throw new FileError({
-      where: "loadModel",
-      argument: model,
-      got: `needs ${((numbers * width) / 2 ** 30).toFixed(1)} GB as ${format}`,
-      expected: "less than 4 GB, what 32-bit WebAssembly can address",
-      fix: format === "f32" ? '{ weights: "f16" } or { weights: "int8" }' : "a smaller model",
-    });
-  }
+}
+
+/** What is packed fits into the kernel's memory. Told before anything is read. */
+function requireRoom(
+  wanted: ReadonlyMap<string, Parameter>,
+  { name }: Pick<ModelFiles, "name">,
+  format: WeightFormat,
+  isTied: boolean,
+): void {
+  if (kernelInForce().name === "reference") return;
+  const need = (as: WeightFormat): number => {
+    let bytes = 0;
+    for (const [n, p] of wanted) {
+      const form = packed(n, p, as, isTied);
+      if (form) bytes += p.shape.reduce((a, b) => a * b, bytesOf[form]);
+    }
+    return bytes;
+  };
+  if (need(format) <= limit) return;
+  const fitting = (["f16", "int8"] as const).filter((f) => need(f) <= limit);
+  throw new FileError({
+    where: "loadModel",
+    argument: name,
+    got: `needs ${(need(format) / 2 ** 30).toFixed(1)} GB as ${format}`,
+    expected: "at most 4 GB, what 32-bit WebAssembly can address",
+    fix:
+      fitting.length > 0
+        ? `hold its weights as ${fitting.map((f) => `"${f}"`).join(" or ")}: { weights: "${fitting[0]}" }, --weights ${fitting[0]}`
+        : "take a smaller model: f16 holds two thousand million weights, int8 four",
+  });
 }
 
 /** Weights that tell how many of their bytes have been read. */
