@@ -140,6 +140,34 @@ describe("GGUF", () => {
     expect(made.forward(inputs).logits!.data).toEqual(own.forward(inputs).logits!.data);
   });
 
+  const mistral = {
+    "general.architecture": "llama",
+    "llama.block_count": 2,
+    "llama.embedding_length": 8,
+    "llama.feed_forward_length": 8,
+    "llama.attention.head_count": 2,
+    "llama.attention.layer_norm_rms_epsilon": 1e-5,
+  };
+  const settings = (more: Record<string, Value>) => {
+    const bytes = gguf({ ...mistral, ...more }, [["token_embd.weight", tensor([1, 2], [1, 2])]]);
+    return ggufModel(openGguf(memorySource(bytes, "made.gguf")), "made.gguf");
+  };
+
+  test("Mistral, which names itself llama, keeps its window; a turn's end ends a text too", () => {
+    const { config, endIds } = settings({
+      "llama.attention.sliding_window": 5,
+      "tokenizer.ggml.eos_token_id": 2,
+      "tokenizer.ggml.eot_token_id": 7,
+    });
+    expect(config["sliding_window"]).toBe(5);
+    expect(config["layer_types"]).toEqual(["sliding_attention", "sliding_attention"]);
+    expect(endIds).toEqual([2, 7]);
+  });
+
+  test("heads that turn in part are refused, not turned whole", () => {
+    expect(() => settings({ "llama.rope.dimension_count": 2 })).toThrowErrorMatchingInlineSnapshot(`[FileError: loadModel: "llama.rope.dimension_count" of made.gguf is 2; expected 4, the size of a head. Fix: load the model's Hugging Face folder instead.]`);
+  });
+
   test("an architecture that we have not is one line that names those we have", () => {
     const bytes = gguf({ "general.architecture": "gemma2" }, [["token_embd.weight", tensor([1, 2], [1, 2])]]);
     expect(() => load(bytes)).toThrowErrorMatchingInlineSnapshot(

@@ -67,6 +67,11 @@ function llamaLike(type: string, options: { interleaved?: boolean } = {}): Famil
       rms_norm_eps: d.need("attention.layer_norm_rms_epsilon"),
       attention_bias: type !== "qwen2" && d.has("blk.0.attn_q.bias"),
       mlp_bias: d.has("blk.0.ffn_gate.bias"),
+      // Mistral's files name themselves "llama" and state their window.
+      ...(type === "llama" &&
+        d.maybe("attention.sliding_window") !== undefined && {
+          layer_types: Array<string>(d.need("block_count")).fill("sliding_attention"),
+        }),
     }),
     layers: [
       "model.layers",

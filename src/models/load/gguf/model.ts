@@ -43,7 +43,9 @@ export function ggufModel(weights: Weights, name: string): ModelFiles {
   }
   const family = families[architecture]!;
   const config = configOf(weights, family, architecture, name);
-  const end = metadata["tokenizer.ggml.eos_token_id"] as number | undefined;
+  const ends = ["eos", "eot"].flatMap(
+    (role) => (metadata[`tokenizer.ggml.${role}_token_id`] as number | undefined) ?? [],
+  );
   const divisors = weights.names.includes("rope_freqs.weight") ? weights.tensor("rope_freqs.weight").data : undefined;
   return {
     name,
@@ -51,7 +53,7 @@ export function ggufModel(weights: Weights, name: string): ModelFiles {
     configFile: `the metadata of ${name}`,
     weights: checkpointNames(weights, family, config),
     tokenizer: ggufTokenizer(metadata, name),
-    ...(end !== undefined && { endIds: [end] }),
+    ...(ends.length > 0 && { endIds: ends }),
     ropeDivisors: divisors,
   };
 }
@@ -66,14 +68,31 @@ function configOf(weights: Weights, family: Family, arch: string, file: string):
     throw new FileError({ where: "loadModel", argument, got: value === undefined ? "is missing" : "is no number" });
   };
   const scaling = metadata[`${arch}.rope.scaling.type`] as string | undefined;
+  const described = family.config({
+    need,
+    maybe,
+    has: (name) => weights.names.includes(name),
+    vocabulary: weights.info("token_embd.weight").shape[0]!,
+    ropeScaling: scaling && scaling !== "none" ? ropeScaling(metadata, arch, scaling) : undefined,
+  });
+  for (const [key, setting] of [
+    ["rope.dimension_count", described["head_dim"]],
+    ["attention.value_length", described["head_dim"]],
+  ] as const) {
+    const value = maybe(key);
+    if (value === undefined || setting === undefined || value === setting) continue;
+    const argument = `"${arch}.${key}" of ${file}`;
+    const fix = "load the model's Hugging Face folder instead";
+    throw new FileError({
+      where: "loadModel",
+      argument,
+      got: `is ${value}`,
+      expected: `${setting}, the size of a head`,
+      fix,
+    });
+  }
   return {
-    ...family.config({
-      need,
-      maybe,
-      has: (name) => weights.names.includes(name),
-      vocabulary: weights.info("token_embd.weight").shape[0]!,
-      ropeScaling: scaling && scaling !== "none" ? ropeScaling(metadata, arch, scaling) : undefined,
-    }),
+    ...described,
     bos_token_id: metadata["tokenizer.ggml.bos_token_id"] ?? null,
     eos_token_id: metadata["tokenizer.ggml.eos_token_id"] ?? null,
     pad_token_id: metadata["tokenizer.ggml.padding_token_id"] ?? null,
