@@ -1,7 +1,8 @@
 /** Everything a person can get wrong with a model: one line that says what, where and the way out. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { tensor, writeSafetensors } from "../tensor/index.js";
 import { loadModel, type Model } from "./index.js";
@@ -298,6 +299,25 @@ test("GGUF: a type we do not read is named when the tensor is asked for", async 
 test("GGUF: three gigabytes stated in a file of two hundred bytes", async () => {
   expect(await message(() => readWeights(gguf({ rows: 3n * 2n ** 28n })))).toBe(
     `readWeights: tensor "w" of ${where} needs bytes 128 to 3221225600 of the 144 there are. Fix: the file is cut short or damaged; fetch it again.`,
+  );
+});
+test("GGUF: an offset between two numbers, and one inside another tensor", async () => {
+  expect(await message(() => readWeights(gguf({ offset: 7n })))).toBe(
+    `readWeights: tensor "w" of ${where} has offset 7; expected a multiple of 32. Fix: the file is damaged; fetch it again.`,
+  );
+  const two = readFileSync(
+    fileURLToPath(new URL("../../test/goldens/data/gguf/llama-f32/model.gguf", import.meta.url)),
+  );
+  const name = "blk.0.attn_k.weight";
+  const at = two.indexOf(name) + name.length + 4 + 2 * 8 + 4; // axes, two sizes, type
+  two.writeBigUInt64LE(two.readBigUInt64LE(at) + 32n, at);
+  expect(await message(() => readWeights(two))).toMatch(
+    /^readWeights: tensor "[^"]+" of the bytes given begins at byte \d+, within "blk.0.attn_k.weight"; expected byte \d+ or later. Fix: the file is damaged; fetch it again.$/,
+  );
+});
+test("a config with a billion layers is refused before one is made", async () => {
+  expect(await message(() => loadModel({ config: { ...config, num_hidden_layers: 1e9 }, weights }))).toBe(
+    'loadModel: "num_hidden_layers" of config.json is 1000000000; expected at most 11, as many as there are weights. Fix: use the config.json that belongs to these weights.',
   );
 });
 test("GGUF: an offset outside, a count of a billion tensors, a name of a terabyte", async () => {

@@ -77,6 +77,13 @@ describe("a file that lies is refused in one line", () => {
     expect(message(file(entry({ dtype: "F32", shape: [4], data_offsets: [0, 16] }), 8))).toBe(
       'safetensors: tensor "w" of weights.safetensors ends at byte 16 of the data, which has 8 bytes. Fix: the file is cut short; fetch it again.',
     ));
+  test("two tensors over the same bytes", () => {
+    const one = (data_offsets: number[]): object => ({ dtype: "F32", shape: [2], data_offsets });
+    expect(message(file(JSON.stringify({ v: one([0, 8]), w: one([4, 12]) }), 12))).toBe(
+      'safetensors: tensor "w" of weights.safetensors begins within the bytes of "v"; expected bytes of its own. Fix: the file is damaged; fetch it again.',
+    );
+    expect(message(file(JSON.stringify({ v: one([8, 16]), w: one([0, 8]) }), 16))).toBe("no error");
+  });
   test("a negative length", () =>
     expect(message(file(entry({ dtype: "F32", shape: [-4], data_offsets: [0, 16] }), 16))).toBe(
       'safetensors: tensor "w" of weights.safetensors has shape [-4]; expected a list of whole numbers ≥ 0.',

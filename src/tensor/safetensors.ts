@@ -105,7 +105,24 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file
     }
     entries.set(name, checkedEntry(name, value as Record<string, unknown>, start, room, file));
   }
+  requireApart([...entries.values()], file);
   return { metadata, entries };
+}
+
+/** Tensors do not share bytes: an offset that points into another one's numbers would go unnoticed. */
+function requireApart(entries: readonly SafetensorsEntry[], file: string): void {
+  const inOrder = entries.filter((e) => e.bytes > 0).sort((a, b) => a.offset - b.offset);
+  inOrder.forEach((e, n) => {
+    const before = inOrder[n - 1];
+    if (!before || before.offset + before.bytes <= e.offset) return;
+    refuse(
+      "safetensors",
+      `tensor "${e.name}" of ${file}`,
+      `begins within the bytes of "${before.name}"`,
+      "bytes of its own",
+      "the file is damaged; fetch it again",
+    );
+  });
 }
 
 function checkedEntry(

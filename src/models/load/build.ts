@@ -31,6 +31,7 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
   const names = new Set(weights.names);
   const { name, tokenizer, pooling, endIds, ropeDivisors } = files;
   try {
+    requireLayers(config, names.size);
     const has = (n: string): boolean => names.has(n);
     const same = (one: string, other: string): boolean => areCopies(weights, one, other);
     const model = new make(config, { name, tokenizer, pooling, endIds, ropeDivisors, has, same });
@@ -49,6 +50,16 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
     return model;
   } finally {
     weights.close();
+  }
+}
+
+/** Every layer has a weight: so many as the config says are not made before that is seen. */
+function requireLayers(config: Config, weights: number): void {
+  for (const name of ["num_hidden_layers", "n_layers", "n_layer", "num_layers", "num_decoder_layers"]) {
+    const layers = config.maybe(name) ?? 0;
+    if (layers <= weights) continue;
+    const fix = "use the config.json that belongs to these weights";
+    config.refuse(name, `is ${layers}`, `at most ${weights}, as many as there are weights`, fix);
   }
 }
 

@@ -165,7 +165,9 @@ describe("GGUF", () => {
   });
 
   test("heads that turn in part are refused, not turned whole", () => {
-    expect(() => settings({ "llama.rope.dimension_count": 2 })).toThrowErrorMatchingInlineSnapshot(`[FileError: loadModel: "llama.rope.dimension_count" of made.gguf is 2; expected 4, the size of a head. Fix: load the model's Hugging Face folder instead.]`);
+    expect(() => settings({ "llama.rope.dimension_count": 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[FileError: loadModel: "llama.rope.dimension_count" of made.gguf is 2; expected 4, the size of a head. Fix: load the model's Hugging Face folder instead.]`,
+    );
   });
 
   test("an architecture that we have not is one line that names those we have", () => {

@@ -48,13 +48,25 @@ export function readGgufHeader(source: ByteSource): GgufHeader {
   const alignment = (metadata["general.alignment"] as number | undefined) ?? 32;
   if (!(Number.isInteger(alignment) && alignment > 0)) r.refuse(`has alignment ${alignment}`);
   const start = Math.ceil(r.at / alignment) * alignment;
-  const tensors = new Map(raw.map((t) => [t.name, placed(t, start, source, r)]));
+  const tensors = new Map(raw.map((t) => [t.name, placed(t, start, alignment, r)]));
+  requireApart([...tensors.values()], r);
   return { metadata, tensors };
+}
+
+/** Tensors do not share bytes: an offset that points into another one's numbers would go unnoticed. */
+function requireApart(tensors: readonly GgufTensor[], r: Reader): void {
+  const inOrder = tensors.filter((t) => t.bytes > 0).sort((a, b) => a.offset - b.offset);
+  inOrder.forEach((t, n) => {
+    const before = inOrder[n - 1];
+    if (!before || before.offset + before.bytes <= t.offset) return;
+    const got = `begins at byte ${t.offset}, within "${before.name}"`;
+    r.refuse(got, `byte ${before.offset + before.bytes} or later`, t.name, "the file is damaged; fetch it again");
+  });
 }
 
 type Raw = { name: string; shape: number[]; code: number; offset: number };
 
-function placed({ name, shape, code, offset }: Raw, start: number, source: ByteSource, r: Reader): GgufTensor {
+function placed({ name, shape, code, offset }: Raw, start: number, alignment: number, r: Reader): GgufTensor {
   const type = typeName(code);
   const block = blockOf(type) ?? { numbers: 1, bytes: 0 }; // a type we do not read is refused when it is asked for
   const size = sizeOf(shape);
@@ -62,9 +74,12 @@ function placed({ name, shape, code, offset }: Raw, start: number, source: ByteS
   if ((shape.at(-1) ?? 0) % block.numbers !== 0) {
     r.refuse(`has rows of ${shape.at(-1)} numbers`, `a multiple of ${block.numbers} for ${type}`, name);
   }
+  if (offset % alignment !== 0) {
+    r.refuse(`has offset ${offset}`, `a multiple of ${alignment}`, name, "the file is damaged; fetch it again");
+  }
   const bytes = (size / block.numbers) * block.bytes;
-  if (start + offset + bytes > source.size) {
-    const got = `needs bytes ${start + offset} to ${start + offset + bytes} of the ${source.size} there are`;
+  if (start + offset + bytes > r.size) {
+    const got = `needs bytes ${start + offset} to ${start + offset + bytes} of the ${r.size} there are`;
     r.refuse(got, undefined, name, "the file is cut short or damaged; fetch it again");
   }
   return { name, shape, type, offset: start + offset, bytes };
@@ -83,6 +98,11 @@ class Reader {
 
   constructor(source: ByteSource) {
     this.#source = source;
+  }
+
+  /** Bytes of the file. */
+  get size(): number {
+    return this.#source.size;
   }
 
   refuse(got: string, expected?: string, tensor?: string, fix?: string): never {
