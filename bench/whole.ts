@@ -3,9 +3,7 @@
  * The ratio of the second line is the operations' share: 0.87 and above is "within 15 %".
  */
 import { repeat } from "../src/cli/shared/measure.js";
-import { setDefaultKernel } from "../src/kernels/current.js";
-import type { Kernel } from "../src/kernels/index.js";
-import { profiled } from "../src/kernels/profile.js";
+import { Profile } from "../src/kernels/profile.js";
 import { Config } from "../src/models/config.js";
 import { loadModel, type Model } from "../src/models/index.js";
 import { architectureOf } from "../src/models/registry.js";
@@ -18,21 +16,16 @@ import { minilm, missingFile } from "./peers/model-files.js";
 import { ourKernel } from "./shared/ours.js";
 import type { Case } from "./shared/question.js";
 
-/** @param make under the kernel that is the default then; its work runs under that kernel too */
 function one(title: string, flop: number, threads: number, make: () => Promise<() => unknown>): Case {
   const kernel = ourKernel(threads);
-  const under = (which: Kernel, run: () => unknown) => async (): Promise<number> => {
-    setDefaultKernel(which);
-    try {
-      const begin = performance.now();
-      const made = run();
-      if (made instanceof Promise) await made;
-      return performance.now() - begin;
-    } finally {
-      setDefaultKernel(kernel);
-    }
+  const clocked = async (run: () => unknown): Promise<number> => {
+    const begin = performance.now();
+    const made = run();
+    if (made instanceof Promise) await made;
+    return performance.now() - begin;
   };
   const nothing = async (): Promise<number[]> => [];
+  let run: () => unknown;
   return {
     title: `whole · ${title}`,
     flop,
@@ -41,21 +34,23 @@ function one(title: string, flop: number, threads: number, make: () => Promise<(
       {
         name: `qkv ${kernel.name}, all of it`,
         open: async () => {
-          const run = under(kernel, await make());
-          return { turn: (limits) => repeat(run, limits), result: nothing };
+          run = await make();
+          return { turn: (limits) => repeat(() => clocked(run), limits), result: nothing };
         },
       },
       {
         name: "its operations alone",
         open: async () => {
-          const profile = profiled(kernel);
-          const sum = (): number => profile.times().reduce((total, t) => total + t.milliseconds, 0);
-          setDefaultKernel(profile.kernel); // a run that goes on keeps the kernel that it began with
-          const run = under(profile.kernel, await make().finally(() => setDefaultKernel(kernel)));
+          const profile = new Profile(kernel);
           const alone = async (): Promise<number> => {
-            const before = sum();
-            await run();
-            return sum() - before;
+            const before = profile.total;
+            profile.start();
+            try {
+              await run();
+            } finally {
+              profile.stop();
+            }
+            return profile.total - before;
           };
           return { turn: (limits) => repeat(alone, limits), result: nothing };
         },

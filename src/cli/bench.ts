@@ -10,7 +10,7 @@ import {
   useKernel,
   withOperations,
 } from "../kernels/index.js";
-import { profiled } from "../kernels/profile.js";
+import { Profile } from "../kernels/profile.js";
 import { OptionError } from "../tensor/index.js";
 import { takeTurns, type Timing } from "./shared/measure.js";
 import { attentionCallOf, type AttentionProblem, flopOf, numbers, operands, owned } from "../kernels/problems.js";
@@ -142,19 +142,22 @@ async function speedReport(seconds: number): Promise<Report> {
 const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`.padStart(12);
 
 /** Passes that are timed, after some that are not. */
-const PASSES = 5;
+const PASSES = 20;
+const WARM_UP = 10;
 
 async function profileReport(name: string): Promise<Report> {
   const { loadModel } = await import("../models/index.js");
+  const kernel = chosenKernel(); // before the model: it packs its weights for the kernel in force
   const model = await loadModel(name);
-  const kernel = chosenKernel();
-  const profile = profiled(kernel);
+  const profile = new Profile(kernel);
   const inputIds = [Array.from({ length: 64 }, (_, n) => 1 + (n % 50))];
-  const pass = (operations: Kernel): unknown => withOperations(operations, () => model.forward({ inputIds }));
-  for (let n = 0; n < 3; n++) pass(kernel);
+  const pass = (): unknown => withOperations(kernel, () => model.forward({ inputIds }));
+  for (let n = 0; n < WARM_UP; n++) pass();
+  profile.start();
   const begin = performance.now();
-  for (let n = 0; n < PASSES; n++) pass(profile.kernel);
+  for (let n = 0; n < PASSES; n++) pass();
   const whole = (performance.now() - begin) / PASSES;
+  profile.stop();
   const rows = profile.times().map((t) => ({
     ...t,
     calls: t.calls / PASSES,

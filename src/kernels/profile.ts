@@ -1,7 +1,8 @@
 /**
- * @file A kernel that notes how long each of its operations takes. Its results are the kernel's own.
+ * @file Notes how long each operation of a kernel takes, while it is asked to.
  *
- * Operations that call others (`scope`) are not timed themselves, so shares add up to the time spent in arithmetic.
+ * The kernel stays the object it is, since weights remember who packed them: its methods are covered by timed ones and
+ * uncovered again. What an operation calls itself belongs to it, so shares add up to the time spent in arithmetic.
  */
 import type { Kernel } from "./kernel.js";
 
@@ -12,35 +13,70 @@ export interface OperationTime {
 }
 
 /** Operations that hand out memory or run a body: no arithmetic of their own. */
-const UNTIMED = new Set(["scope", "empty", "allocate", "free", "reshape", "constructor"]);
+const UNTIMED = new Set(["scope", "empty", "allocate", "free", "reshape", "constructor", "own", "dispose"]);
 
-export interface Profile {
-  kernel: Kernel;
+type Methods = Record<string, (...args: unknown[]) => unknown>;
+
+export class Profile {
+  readonly #kernel: Methods;
+  readonly #totals = new Map<string, { calls: number; milliseconds: number }>();
+  #covered: string[] = [];
+  #inside = false;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel as unknown as Methods;
+  }
+
+  start(): void {
+    for (const name of methodsOf(this.#kernel)) {
+      this.#kernel[name] = this.#timed(name, this.#kernel[name]!);
+      this.#covered.push(name);
+    }
+  }
+
+  stop(): void {
+    for (const name of this.#covered.splice(0)) delete this.#kernel[name];
+  }
+
+  /** Milliseconds of all operations. */
+  get total(): number {
+    return [...this.#totals.values()].reduce((sum, t) => sum + t.milliseconds, 0);
+  }
+
   /** Most expensive first. */
-  times(): OperationTime[];
+  times(): OperationTime[] {
+    return [...this.#totals]
+      .map(([operation, t]) => ({ operation, ...t }))
+      .sort((a, b) => b.milliseconds - a.milliseconds);
+  }
+
+  #timed(name: string, method: Methods[string]): Methods[string] {
+    const kernel = this.#kernel;
+    return (...args) => {
+      if (this.#inside) return method.apply(kernel, args);
+      this.#inside = true;
+      const begin = performance.now();
+      try {
+        return method.apply(kernel, args);
+      } finally {
+        const took = performance.now() - begin;
+        this.#inside = false;
+        const total = this.#totals.get(name);
+        if (total) {
+          total.calls++;
+          total.milliseconds += took;
+        } else this.#totals.set(name, { calls: 1, milliseconds: took });
+      }
+    };
+  }
 }
 
-export function profiled(kernel: Kernel): Profile {
-  const totals = new Map<string, { calls: number; milliseconds: number }>();
-  const watched = new Proxy(kernel, {
-    get(target, name) {
-      const value = Reflect.get(target, name, target) as unknown;
-      if (typeof value !== "function") return value;
-      if (typeof name === "symbol" || UNTIMED.has(name)) return value.bind(target);
-      return (...args: unknown[]): unknown => {
-        const begin = performance.now();
-        try {
-          return value.apply(target, args);
-        } finally {
-          const total = totals.get(name) ?? { calls: 0, milliseconds: 0 };
-          totals.set(name, { calls: total.calls + 1, milliseconds: total.milliseconds + performance.now() - begin });
-        }
-      };
-    },
-  });
-  return {
-    kernel: watched,
-    times: () =>
-      [...totals].map(([operation, t]) => ({ operation, ...t })).sort((a, b) => b.milliseconds - a.milliseconds),
-  };
+function methodsOf(kernel: object): string[] {
+  const names = new Set<string>();
+  for (let p: object = Object.getPrototypeOf(kernel); p !== Object.prototype; p = Object.getPrototypeOf(p)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(p))) {
+      if (typeof value === "function" && !UNTIMED.has(name)) names.add(name);
+    }
+  }
+  return [...names];
 }

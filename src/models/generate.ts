@@ -3,8 +3,8 @@
  *
  *     prompt ──forward──▶ logits of the last token ──choose──▶ id ──forward (one row)──▶ logits ──▶ …
  *
- * A batch is padded on the left, so that every text's last token stands in the last column. Each step gives the event
- * loop a turn, so that a page can draw and a caller can stop between tokens.
+ * A batch is padded on the left, so that every text's last token stands in the last column. The event loop
+ * gets a turn between steps, so that a page can draw and a caller can stop between tokens.
  */
 import { random } from "../tensor/random.js";
 import { OptionError, type Tensor } from "../tensor/index.js";
@@ -13,6 +13,7 @@ import type { Edit } from "./edit.js";
 import { Ending } from "./ending.js";
 import { Generation } from "./generation.js";
 import type { Model } from "./model.js";
+import { breather } from "./pause.js";
 import { chooser, type SamplingOptions } from "./sample.js";
 
 export interface GenerateOptions extends SamplingOptions {
@@ -57,6 +58,7 @@ export async function* generate(
   const draw = random(options.seed ?? 0);
   const endings = prompts.map((ids) => new Ending(model, ids, options.stop));
   const generation = new Generation(model, prompts, options);
+  const breathe = breather();
   try {
     for (let n = 1; n <= steps; n++) {
       options.signal?.throwIfAborted();
@@ -69,7 +71,7 @@ export async function* generate(
       const shaped = prompts.length === 1 ? logits.reshape([vocabulary]) : logits.reshape([prompts.length, vocabulary]);
       yield { token: tokens[0]!, id: ids[0]!, ids, tokens, logits: shaped, trace };
       if (endings.every((e) => e.done)) return;
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await breathe();
     }
   } finally {
     generation.free();

@@ -10,13 +10,13 @@
  */
 import { attend, attentionWeights, rope, splitHeads, viewHeads } from "../attention/index.js";
 import { ops } from "../kernels/current.js";
+import { breather } from "../models/pause.js";
 import { Embedding, keepVariance, Linear, Module, ModuleList, type Part, RMSNorm } from "../nn/index.js";
 import type { Tensor } from "../tensor/index.js";
 import { AdamW, matricesOnly } from "./adamw.js";
 import { type Batch, batchOf } from "./batches.js";
 import { best, type HeadScore, headScores } from "./head-scores.js";
 import { train } from "./loop.js";
-import { breather } from "./pause.js";
 import { warmUpCosine } from "./schedule.js";
 
 export interface HeadFormsOptions {

@@ -8,11 +8,11 @@
  */
 import { gradient } from "../autograd/index.js";
 import { ops } from "../kernels/current.js";
+import { breather } from "../models/pause.js";
 import { crossEntropy } from "../nn/index.js";
 import type { Tensor } from "../tensor/index.js";
 import { AdamW } from "./adamw.js";
 import { train } from "./loop.js";
-import { breather } from "./pause.js";
 import { warmUpCosine } from "./schedule.js";
 import { type SequenceModel, type SequenceModelKind, sequenceModel } from "./sequence-models.js";
 import { type TaskBatch, type TaskOptions, taskBatch, vocabularyOf } from "./sequence-tasks.js";

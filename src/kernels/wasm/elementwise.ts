@@ -4,6 +4,7 @@ import type { Binary, Unary } from "../kernel.js";
 import { mergeAxes } from "../reference/elementwise.js";
 import type { AdamWStep } from "../reference/in-place.js";
 import { checkSame } from "../shapes.js";
+import { runEach } from "./each.js";
 import { binaryKindOf, kindOf, slopeKindOf } from "./kinds.js";
 import type { Workspace } from "./workspace.js";
 
@@ -14,7 +15,7 @@ export function unary(w: Workspace, kind: Unary, x: Tensor): Tensor | undefined 
   if (code === undefined) return undefined;
   return w.operation(() => {
     const y = w.result(x.shape);
-    w.wasm.unary!(code, w.operand(x), y.address, x.size);
+    runEach(w, "unary", x.size, { kind: code, a: w.operand(x), y: y.address });
     return y.tensor;
   });
 }
@@ -25,7 +26,7 @@ export function unaryBackward(w: Workspace, kind: Unary, x: Tensor, dy: Tensor):
   checkSame(`${kind} backward`, "dy", dy, x);
   return w.operation(() => {
     const dx = w.result(x.shape);
-    w.wasm.unaryBackward!(code, w.operand(x), w.operand(dy), dx.address, x.size);
+    runEach(w, "unaryBackward", x.size, { kind: code, a: w.operand(x), b: w.operand(dy), y: dx.address });
     return dx.tensor;
   });
 }
@@ -45,7 +46,10 @@ export function binary(w: Workspace, kind: Binary, a: Tensor, b: Tensor): Tensor
   const [aOne, bOne] = walk.strides.map((s) => (s[axes - 1] ?? 0) === 0) as [boolean, boolean];
   return w.operation(() => {
     const y = w.result(shape);
-    w.wasm.binary!(binaryKindOf(kind), w.operand(a), aRow, aOne, w.operand(b), bRow, bOne, y.address, rows, n);
+    const [from, other] = [w.operand(a), w.operand(b)];
+    const values = { kind: binaryKindOf(kind), a: from, aOne, b: other, bOne, y: y.address };
+    if (rows === 1) runEach(w, "pairs", n, values);
+    else runEach(w, "binary", rows, { ...values, aRow, bRow, length: n });
     return y.tensor;
   });
 }
@@ -53,18 +57,20 @@ export function binary(w: Workspace, kind: Binary, a: Tensor, b: Tensor): Tensor
 export function affine(w: Workspace, x: Tensor, factor: number, shift: number): Tensor {
   return w.operation(() => {
     const y = w.result(x.shape);
-    w.wasm.affine!(w.operand(x), y.address, x.size, factor, shift);
+    runEach(w, "affine", x.size, { a: w.operand(x), y: y.address, f0: factor, f1: shift });
     return y.tensor;
   });
 }
 
 export function addInPlace(w: Workspace, target: Tensor, source: Tensor, factor: number): void {
   checkSame("addInPlace", "source", source, target);
-  w.operation(() => w.inPlace(target, (address) => w.wasm.addScaled!(address, w.operand(source), target.size, factor)));
+  w.operation(() =>
+    w.inPlace(target, (y) => runEach(w, "addScaled", target.size, { y, a: w.operand(source), f0: factor })),
+  );
 }
 
 export function scaleInPlace(w: Workspace, target: Tensor, factor: number): void {
-  w.operation(() => w.inPlace(target, (address) => w.wasm.affine!(address, address, target.size, factor, 0)));
+  w.operation(() => w.inPlace(target, (a) => runEach(w, "affine", target.size, { a, y: a, f0: factor, f1: 0 })));
 }
 
 export function sumOfSquares(w: Workspace, x: Tensor): number {
@@ -83,7 +89,8 @@ export function adamWInPlace(w: Workspace, p: Tensor, gradient: Tensor, m: Tenso
         w.inPlace(v, (vAt) => {
           const g = w.operand(gradient);
           const keep = 1 - o.learningRate * o.weightDecay;
-          w.wasm.adamW!(pAt, g, mAt, vAt, p.size, o.beta1, o.beta2, o.epsilon, keep, stepSize, rootShare);
+          const numbers = { f0: o.beta1, f1: o.beta2, f2: o.epsilon, f3: keep, f4: stepSize, f5: rootShare };
+          runEach(w, "adamW", p.size, { y: pAt, a: g, b: mAt, c: vAt, ...numbers });
         }),
       ),
     ),

@@ -27,7 +27,14 @@ export const SCRATCH = 16;
 export const WORDS = 16 + 256;
 
 /** Parallel functions, in the order of their numbers. */
-export const PARALLEL = ["attentionForward", "attentionBackward", "attentionDecode", "product"] as const;
+export const PARALLEL = [
+  "attentionForward",
+  "attentionBackward",
+  "attentionDecode",
+  "packRows",
+  "product",
+  "each",
+] as const;
 
 /** Looks at GENERATION this often, some 50 µs, before it goes to sleep: jobs of one model follow each other faster. */
 const SPINS = 20_000;

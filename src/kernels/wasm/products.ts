@@ -6,31 +6,73 @@ import { kindOf } from "./kinds.js";
 import { FORMATS, packedLength, packInto, WasmWeight } from "./weights.js";
 import type { CallArguments, Workspace } from "./workspace.js";
 
-/** Rows of A a task: 96 rows of 768 numbers are 288 KB, a part of L2. A multiple of every build's tile. */
-const ROW_BLOCK = 96;
+/** Tiles of A a task: 96 rows of 768 numbers are 288 KB, a part of L2. */
+const TILE_BLOCK = 16;
 /** Columns of B a task. */
 const COLUMN_BLOCK = 64;
+/** Rows up to which matrix × vector is used: FEW of assembly/few-rows.ts. */
+const FEW = 2;
+/** Numbers of A packed at a time: 4 MB. */
+const PACKED = 2 ** 20;
+/** Moving a number while packing, in multiply-adds. */
+const PACK_WORK = 8;
 
 interface Product {
   M: number;
   K: number;
   N: number;
   batch?: number;
-  values: CallArguments; // a, aRow or aStep, b, c and their item strides, bias …
+  values: CallArguments & { a: number; c: number }; // a, aRow or aStep, b, c and their item strides, bias …
+}
+
+/** Tiles of M rows: tall ones of R, then up to 3 of 4 rows, so that few rows are multiplied for nothing. */
+function tilesOf(M: number, R: number): { tall: number; tiles: number; rows: number } {
+  let best = { tall: Math.ceil(M / R), tiles: Math.ceil(M / R), rows: Math.ceil(M / R) * R };
+  for (let low = 1; low <= 3; low++) {
+    const tall = Math.max(0, Math.ceil((M - 4 * low) / R));
+    const rows = tall * R + 4 * low;
+    if (rows < best.rows) best = { tall, tiles: tall + low, rows };
+  }
+  return best;
 }
 
 export function runProduct(w: Workspace, { M, K, N, batch = 1, values }: Product): void {
   if (M === 0 || N === 0 || batch === 0) return;
-  const panels = Math.ceil(N / w.NR);
   const panelBlock = Math.max(1, COLUMN_BLOCK / w.NR);
-  const cut = {
-    rowBlock: ROW_BLOCK,
-    rowBlocks: Math.ceil(M / ROW_BLOCK),
-    panelBlock,
-    panelBlocks: Math.ceil(panels / panelBlock),
-  };
-  const args = w.arguments("ProductArgs", { scale: 1, ...values, ...cut, rows: M, depth: K, columns: N, cRow: N * 4 });
-  w.pool.run("product", args, batch * cut.rowBlocks * cut.panelBlocks, w.wasm.productScratch!(args), batch * M * N * K);
+  const sizes = { ...values, scale: values["scale"] ?? 1, depth: K, columns: N, cRow: N * 4 };
+  const columns = { panelBlock, panelBlocks: Math.ceil(Math.ceil(N / w.NR) / panelBlock) };
+  if (M <= FEW && !values["transposedA"]) {
+    const args = w.arguments("ProductArgs", { ...sizes, ...columns, rows: M, tileBlocks: 1 });
+    w.pool.run("product", args, batch * columns.panelBlocks, w.wasm.productScratch!(args), batch * M * N * K);
+    return;
+  }
+  const R = w.wasm.productTileRows!();
+  const whole = TILE_BLOCK * R;
+  const part = Math.max(1, Math.floor(PACKED / (batch * Math.max(K, 1) * whole))) * whole; // rows
+  const packedItems = values["aBatch"] === 0 ? 1 : batch;
+  const packed = w.temporary(packedItems * (Math.min(M, part) + 2 * R) * K * 4);
+  for (let m = 0; m < M; m += part) {
+    const rows = Math.min(part, M - m);
+    const { tall, tiles, rows: padded } = tilesOf(rows, R);
+    const tileBlocks = Math.ceil(tiles / TILE_BLOCK);
+    const args = w.arguments("ProductArgs", {
+      ...sizes,
+      ...columns,
+      a: values.a + m * (values["transposedA"] ? 4 : K * 4),
+      c: values.c + m * N * 4,
+      residual: values["residual"] ? Number(values["residual"]) + m * N * 4 : 0,
+      packed,
+      packedBatch: packedItems === 1 ? 0 : padded * K * 4,
+      rows,
+      tall,
+      tiles,
+      tileBlock: TILE_BLOCK,
+      tileBlocks,
+    });
+    w.pool.run("packRows", args, packedItems * tileBlocks, 0, packedItems * rows * K * PACK_WORK);
+    const tasks = batch * tileBlocks * columns.panelBlocks;
+    w.pool.run("product", args, tasks, w.wasm.productScratch!(args), batch * rows * N * K);
+  }
 }
 
 export interface MatmulOptions {

@@ -4,6 +4,7 @@ import type { RotaryOptions } from "../kernel.js";
 import { rowsOf } from "../reference/allocate.js";
 import type { LossOptions } from "../reference/loss.js";
 import { checkIds, checkLabels, checkLastAxis, checkSame } from "../shapes.js";
+import { runEach } from "./each.js";
 import type { Workspace } from "./workspace.js";
 
 export type { LossOptions };
@@ -21,8 +22,9 @@ export function norm(
   const { rows, length } = rowsOf(x);
   return w.operation(() => {
     const y = w.result(x.shape);
-    const [from, scale, shift] = [w.operand(x), w.operand(weight), w.operand(bias)];
-    w.wasm.norm!(kind === "layerNorm", from, scale, shift, epsilon, y.address, 0, rows, length);
+    const [a, b, c] = [w.operand(x), w.operand(weight), w.operand(bias)];
+    const f0 = Math.fround(epsilon);
+    runEach(w, "norm", rows, { kind: kind === "layerNorm", a, b, c, f0, f1: epsilon - f0, y: y.address, length });
     return y.tensor;
   });
 }
@@ -82,7 +84,7 @@ export function alongRows(w: Workspace, kind: "softmax" | "logSoftmax", x: Tenso
   const { rows, length } = rowsOf(x);
   return w.operation(() => {
     const y = w.result(x.shape);
-    w.wasm[kind]!(w.operand(x), y.address, 0, rows, length);
+    runEach(w, kind, rows, { a: w.operand(x), y: y.address, length });
     return y.tensor;
   });
 }
@@ -92,7 +94,7 @@ export function softmaxBackward(w: Workspace, y: Tensor, dy: Tensor): Tensor {
   const { rows, length } = rowsOf(y);
   return w.operation(() => {
     const dx = w.result(y.shape);
-    w.wasm.softmaxBackward!(w.operand(y), w.operand(dy), dx.address, 0, rows, length);
+    runEach(w, "softmaxBackward", rows, { a: w.operand(y), b: w.operand(dy), y: dx.address, length });
     return dx.tensor;
   });
 }
@@ -155,8 +157,8 @@ export function rotary(
   checkIds("rotary", "positions", positions, cos.shape[0]!);
   return w.operation(() => {
     const y = w.result(x.shape);
-    const [from, c, s, at] = [w.operand(x), w.operand(cos), w.operand(sin), w.words(positions)];
-    w.wasm.rotary!(from, c, s, at, interleaved, dim, y.address, 0, rows, length);
+    const operands = { a: w.operand(x), b: w.operand(cos), c: w.operand(sin), d: w.words(positions) };
+    runEach(w, "rotary", rows, { ...operands, kind: interleaved, dim, y: y.address, length });
     return y.tensor;
   });
 }

@@ -5,8 +5,12 @@ import { contiguousHeads } from "../layout.js";
 import { ReferenceKernel } from "../reference/reference-kernel.js";
 import { WasmKernel } from "./wasm-kernel.js";
 
-/** Rounds of the race; the best of each side counts, so that a busy moment does not decide. */
-const ROUNDS = 8;
+/**
+ * Rounds of the race: the best of each side counts, so that a busy moment does not decide. It goes on while the wide build
+ * is not clearly ahead: on a busy machine the optimising compiler may need its time.
+ */
+const ROUNDS = { least: 8, most: 80 };
+const CLEARLY = 0.8;
 
 let verdict: { available: boolean; why: string } | undefined;
 
@@ -62,7 +66,8 @@ function race(wide: Kernel, relaxed: Kernel): [number, number] {
   const [x, weight] = [numbers([96, 384], 6), numbers([384, 384], 7)];
   const packed = [wide, relaxed].map((kernel) => kernel.pack(weight));
   const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < ROUNDS.most; round++) {
+    if (round >= ROUNDS.least && best[0]! < CLEARLY * best[1]!) break;
     [wide, relaxed].forEach((kernel, n) => {
       const begin = performance.now();
       kernel.linear(x, packed[n]!);

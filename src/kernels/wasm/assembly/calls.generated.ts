@@ -80,6 +80,10 @@ export class ProductArgs {
   aStep: usize;
   aBatch: usize;
   transposedA: i32;
+  packed: usize;
+  packedBatch: usize;
+  tall: i32;
+  tiles: i32;
   b: usize;
   bBatch: usize;
   c: usize;
@@ -95,8 +99,33 @@ export class ProductArgs {
   rows: i32;
   depth: i32;
   columns: i32;
-  rowBlock: i32;
+  tileBlock: i32;
   panelBlock: i32;
-  rowBlocks: i32;
+  tileBlocks: i32;
   panelBlocks: i32;
+}
+
+@unmanaged
+export class EachArgs {
+  operation: i32;
+  a: usize;
+  b: usize;
+  c: usize;
+  d: usize;
+  y: usize;
+  aRow: usize;
+  bRow: usize;
+  aOne: i32;
+  bOne: i32;
+  kind: i32;
+  length: i32;
+  dim: i32;
+  units: i32;
+  block: i32;
+  f0: f32;
+  f1: f32;
+  f2: f32;
+  f3: f32;
+  f4: f32;
+  f5: f32;
 }

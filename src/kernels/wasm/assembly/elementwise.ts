@@ -46,11 +46,16 @@ export const ABS: i32 = 14;
   return f32x4.pmax(x, f32x4.splat(0)); // NaN < 0 is false: NaN stays
 }
 
-/** What `linear` may apply: kinds RELU … TANH. Not inlined: called once a tile, from several places. */
+// @ts-ignore: decorator
+@inline function silu(x: v128): v128 {
+  return f32x4.mul(x, sigmoidLanes(x));
+}
+
+/** What `linear` may apply: kinds RELU … TANH. Not inlined: called from several places. */
 export function activate(kind: i32, x: v128): v128 {
   if (kind == GELU) return gelu(x);
   if (kind == GELU_TANH) return geluTanh(x);
-  if (kind == SILU) return f32x4.mul(x, sigmoidLanes(x));
+  if (kind == SILU) return silu(x);
   if (kind == RELU) return relu(x);
   return tanhLanes(x);
 }
@@ -70,8 +75,44 @@ export function activate(kind: i32, x: v128): v128 {
   return f32x4.abs(x);
 }
 
+/**
+ * y = f(x) over whole steps of 32 bytes, kinds RELU … TANH; y may be x. Two neighbouring vectors at a time: the wide build
+ * joins them to one of 256 bits.
+ */
+export function activateAll(kind: i32, x: usize, y: usize, bytes: usize): void {
+  if (kind == GELU) {
+    for (let at: usize = 0; at < bytes; at += 32) {
+      const a = v128.load(x + at), b = v128.load(x + at, 16);
+      const fa = gelu(a), fb = gelu(b);
+      v128.store(y + at, fa);
+      v128.store(y + at, fb, 16);
+    }
+  } else if (kind == GELU_TANH) {
+    for (let at: usize = 0; at < bytes; at += 32) {
+      const a = v128.load(x + at), b = v128.load(x + at, 16);
+      const fa = geluTanh(a), fb = geluTanh(b);
+      v128.store(y + at, fa);
+      v128.store(y + at, fb, 16);
+    }
+  } else if (kind == SILU) {
+    for (let at: usize = 0; at < bytes; at += 32) {
+      const a = v128.load(x + at), b = v128.load(x + at, 16);
+      const fa = silu(a), fb = silu(b);
+      v128.store(y + at, fa);
+      v128.store(y + at, fb, 16);
+    }
+  } else {
+    for (let at: usize = 0; at < bytes; at += 16) v128.store(y + at, activate(kind, v128.load(x + at)));
+  }
+}
+
 export function unary(kind: i32, x: usize, y: usize, n: i32): void {
-  for (let i = 0; i < n; i += 4) {
+  let i = 0;
+  if (kind <= TANH) {
+    i = n & ~7;
+    activateAll(kind, x, y, <usize>i << 2);
+  }
+  for (; i < n; i += 4) {
     const at = <usize>i << 2;
     const v = one(kind, v128.load(x + at));
     if (i + 4 <= n) v128.store(y + at, v);
@@ -79,27 +120,36 @@ export function unary(kind: i32, x: usize, y: usize, n: i32): void {
   }
 }
 
-/** Slope of a function of one number, times dy. */
+/** Φ(x) + x·φ(x) */
+// @ts-ignore: decorator
+@inline function geluSlope(x: v128): v128 {
+  const half = f32x4.splat(0.5);
+  const cumulative = madd(half, erfLanes(f32x4.mul(x, f32x4.splat(0.7071067811865476))), half);
+  const density = f32x4.mul(f32x4.splat(0.3989422804014327), expLanes(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5))));
+  return madd(x, density, cumulative);
+}
+
+// @ts-ignore: decorator
+@inline function geluTanhSlope(x: v128): v128 {
+  const t = tanhLanes(geluInner(x)), unit = f32x4.splat(1), half = f32x4.splat(0.5);
+  const inner = madd(f32x4.mul(x, x), f32x4.splat(0.1070322243), f32x4.splat(0.7978845608028654)); // √(2/π)·(1 + 3·0.044715x²)
+  const rest = f32x4.mul(f32x4.mul(f32x4.mul(half, x), f32x4.sub(unit, f32x4.mul(t, t))), inner);
+  return f32x4.add(madd(half, t, half), rest);
+}
+
+// @ts-ignore: decorator
+@inline function siluSlope(x: v128): v128 {
+  const s = sigmoidLanes(x), unit = f32x4.splat(1);
+  return f32x4.mul(s, madd(x, f32x4.sub(unit, s), unit));
+}
+
+/** Slope of a function of one number. */
 function slope(kind: i32, x: v128): v128 {
   const unit = f32x4.splat(1);
   if (kind == RELU) return v128.bitselect(unit, f32x4.splat(0), f32x4.gt(x, f32x4.splat(0)));
-  if (kind == GELU) { // Φ(x) + x·φ(x)
-    const half = f32x4.splat(0.5);
-    const cumulative = madd(half, erfLanes(f32x4.mul(x, f32x4.splat(0.7071067811865476))), half);
-    const density = f32x4.mul(f32x4.splat(0.3989422804014327), expLanes(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5))));
-    return madd(x, density, cumulative);
-  }
-  if (kind == GELU_TANH) {
-    const t = tanhLanes(geluInner(x));
-    const inner = madd(f32x4.mul(x, x), f32x4.splat(0.1070322243), f32x4.splat(0.7978845608028654)); // √(2/π)·(1 + 3·0.044715x²)
-    const half = f32x4.splat(0.5);
-    const rest = f32x4.mul(f32x4.mul(f32x4.mul(half, x), f32x4.sub(unit, f32x4.mul(t, t))), inner);
-    return f32x4.add(madd(half, t, half), rest);
-  }
-  if (kind == SILU) {
-    const s = sigmoidLanes(x);
-    return f32x4.mul(s, madd(x, f32x4.sub(unit, s), unit));
-  }
+  if (kind == GELU) return geluSlope(x);
+  if (kind == GELU_TANH) return geluTanhSlope(x);
+  if (kind == SILU) return siluSlope(x);
   if (kind == TANH) {
     const t = tanhLanes(x);
     return f32x4.sub(unit, f32x4.mul(t, t));
@@ -113,8 +163,33 @@ function slope(kind: i32, x: v128): v128 {
   return f32x4.splat(-1); // NEGATE
 }
 
+/** dx = slope(x) · dy. The costly kinds two vectors at a time, as in `activateAll`. */
 export function unaryBackward(kind: i32, x: usize, dy: usize, dx: usize, n: i32): void {
-  for (let i = 0; i < n; i += 4) {
+  let i = 0;
+  const pairs = n & ~7;
+  if (kind == GELU) {
+    for (; i < pairs; i += 8) {
+      const at = <usize>i << 2, a = v128.load(x + at), b = v128.load(x + at, 16);
+      const fa = f32x4.mul(geluSlope(a), v128.load(dy + at)), fb = f32x4.mul(geluSlope(b), v128.load(dy + at, 16));
+      v128.store(dx + at, fa);
+      v128.store(dx + at, fb, 16);
+    }
+  } else if (kind == GELU_TANH) {
+    for (; i < pairs; i += 8) {
+      const at = <usize>i << 2, a = v128.load(x + at), b = v128.load(x + at, 16);
+      const fa = f32x4.mul(geluTanhSlope(a), v128.load(dy + at)), fb = f32x4.mul(geluTanhSlope(b), v128.load(dy + at, 16));
+      v128.store(dx + at, fa);
+      v128.store(dx + at, fb, 16);
+    }
+  } else if (kind == SILU) {
+    for (; i < pairs; i += 8) {
+      const at = <usize>i << 2, a = v128.load(x + at), b = v128.load(x + at, 16);
+      const fa = f32x4.mul(siluSlope(a), v128.load(dy + at)), fb = f32x4.mul(siluSlope(b), v128.load(dy + at, 16));
+      v128.store(dx + at, fa);
+      v128.store(dx + at, fb, 16);
+    }
+  }
+  for (; i < n; i += 4) {
     const at = <usize>i << 2;
     const v = f32x4.mul(slope(kind, v128.load(x + at)), v128.load(dy + at));
     if (i + 4 <= n) v128.store(dx + at, v);

@@ -12,7 +12,7 @@
  */
 import { ProductArgs } from "./calls.generated";
 import { finish } from "./finish";
-import { BF16, DEPTH, expand, F16, halfBits, INT8, sizeOfSteps, upperHalf } from "./short";
+import { BF16, DEPTH, expand, F16, halfBits, INT8, sizeOfSteps, upperBits, upperHalf } from "./short";
 import { madd } from "./simd";
 import { NR, WIDTH } from "./tile";
 
@@ -81,7 +81,7 @@ function rounded(x: usize, n: i32, to: usize): bool {
 }
 
 /** One row against neighbouring groups of 8 columns: sums of 32 columns stay in registers. */
-function timesFloats(a: usize, p0: usize, p1: usize, p2: usize, p3: usize, n: i32, c: usize, add: bool): void {
+export function timesFloats(a: usize, p0: usize, p1: usize, p2: usize, p3: usize, n: i32, c: usize, add: bool): void {
   const zero = f32x4.splat(0);
   let c0 = add ? v128.load(c) : zero, c1 = add ? v128.load(c, 16) : zero, c2 = add ? v128.load(c, 32) : zero, c3 = add ? v128.load(c, 48) : zero;
   let c4 = add ? v128.load(c, 64) : zero, c5 = add ? v128.load(c, 80) : zero, c6 = add ? v128.load(c, 96) : zero, c7 = add ? v128.load(c, 112) : zero;
@@ -106,38 +106,53 @@ function timesFloats(a: usize, p0: usize, p1: usize, p2: usize, p3: usize, n: i3
   v128.store(c, c7, 112);
 }
 
-/** As `timesFloats`, of bf16 or f16 (times 2^−112): sums of 16 columns. */
+/** As `timesFloats`, of bf16 or f16 (times 2^−112). */
 // @ts-ignore: decorator
-@inline function timesHalves(format: i32, a: usize, p0: usize, p1: usize, n: i32, c: usize, add: bool): void {
-  const zero = f32x4.splat(0), bits = format == F16 ? halfBits() : i32x4.splat(0xffff0000);
-  let c0 = add ? v128.load(c) : zero, c1 = add ? v128.load(c, 16) : zero, c2 = add ? v128.load(c, 32) : zero, c3 = add ? v128.load(c, 48) : zero;
-  for (; n > 0; n--, a += 4, p0 += WIDTH / 2, p1 += WIDTH / 2) {
+@inline function timesHalves(format: i32, a: usize, p0: usize, p1: usize, p2: usize, p3: usize, n: i32, c: usize): void {
+  const bits = format == F16 ? halfBits() : upperBits();
+  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+  for (; n > 0; n--, a += 4, p0 += WIDTH / 2, p1 += WIDTH / 2, p2 += WIDTH / 2, p3 += WIDTH / 2) {
     const x = v128.load32_splat(a);
-    const v = v128.load(p0), w = v128.load(p1);
-    if (format == F16) {
-      c0 = madd(x, upperHalf(i32x4.shl(v, 16), bits), c0);
-      c1 = madd(x, upperHalf(v, bits), c1);
-      c2 = madd(x, upperHalf(i32x4.shl(w, 16), bits), c2);
-      c3 = madd(x, upperHalf(w, bits), c3);
-    } else {
-      c0 = madd(x, i32x4.shl(v, 16), c0);
-      c1 = madd(x, v128.and(v, bits), c1);
-      c2 = madd(x, i32x4.shl(w, 16), c2);
-      c3 = madd(x, v128.and(w, bits), c3);
-    }
+    const v0 = v128.load(p0);
+    c0 = madd(x, lowHalf(format, v0, bits), c0);
+    c1 = madd(x, highHalf(format, v0, bits), c1);
+    const v1 = v128.load(p1);
+    c2 = madd(x, lowHalf(format, v1, bits), c2);
+    c3 = madd(x, highHalf(format, v1, bits), c3);
+    const v2 = v128.load(p2);
+    c4 = madd(x, lowHalf(format, v2, bits), c4);
+    c5 = madd(x, highHalf(format, v2, bits), c5);
+    const v3 = v128.load(p3);
+    c6 = madd(x, lowHalf(format, v3, bits), c6);
+    c7 = madd(x, highHalf(format, v3, bits), c7);
   }
   v128.store(c, c0);
   v128.store(c, c1, 16);
   v128.store(c, c2, 32);
   v128.store(c, c3, 48);
+  v128.store(c, c4, 64);
+  v128.store(c, c5, 80);
+  v128.store(c, c6, 96);
+  v128.store(c, c7, 112);
 }
 
-function timesBf16(a: usize, p0: usize, p1: usize, n: i32, c: usize, add: bool): void {
-  timesHalves(BF16, a, p0, p1, n, c, add);
+// @ts-ignore: decorator
+@inline function lowHalf(format: i32, words: v128, bits: v128): v128 {
+  const upper = i32x4.shl(words, 16);
+  return format == F16 ? upperHalf(upper, bits) : upper;
 }
 
-function timesF16(a: usize, p0: usize, p1: usize, n: i32, c: usize, add: bool): void {
-  timesHalves(F16, a, p0, p1, n, c, add);
+// @ts-ignore: decorator
+@inline function highHalf(format: i32, words: v128, bits: v128): v128 {
+  return format == F16 ? upperHalf(words, bits) : v128.and(words, bits);
+}
+
+export function timesBf16(a: usize, p0: usize, p1: usize, p2: usize, p3: usize, n: i32, c: usize): void {
+  timesHalves(BF16, a, p0, p1, p2, p3, n, c);
+}
+
+export function timesF16(a: usize, p0: usize, p1: usize, p2: usize, p3: usize, n: i32, c: usize): void {
+  timesHalves(F16, a, p0, p1, p2, p3, n, c);
 }
 
 /** As `timesFloats`, of int8 with a row of 16-bit pairs: sums of 16 columns, exact before they are scaled. */
@@ -157,28 +172,39 @@ function timesInt8(a: usize, p0: usize, p1: usize, pairs: i32, scale: f32, c: us
   v128.store(c, madd(f32x4.convert_i32x4_s(c3), s, add ? v128.load(c, 48) : zero), 48);
 }
 
-/** Sums of two groups of 8 columns, all of K, from a short format as it lies. `step`: bytes from one group to the next. */
-function shortGroups(g: ProductArgs, m: i32, first: usize, step: usize, strip: usize): void {
+/** Where group n of 8 columns begins. `step`: bytes from a panel to the next, `last` the last panel there is; `half`: bytes of 8 columns. */
+// @ts-ignore: decorator
+@inline function group(n: usize, first: usize, step: usize, last: usize, half: usize): usize {
+  return WIDE ? first + min<usize>(n >> 1, last) * step + (n & 1) * half : first + min<usize>(n, last) * step;
+}
+
+/** Sums of 32 columns, all of K, from a short format as it lies. */
+function shortGroups(g: ProductArgs, m: i32, first: usize, step: usize, last: usize, strip: usize): void {
   const row = g.few ? g.few + <usize>m * fewRow(g.depth) : g.a + <usize>m * g.aRow;
   if (g.format == INT8) {
-    let scale = scalesOf(row, g.depth);
-    for (let k = 0; k < g.depth; k += DEPTH, scale += 4) {
-      const steps = min(DEPTH, g.depth - k), p = first + sizeOfSteps(INT8, k);
-      timesInt8(row + (<usize>k << 1), p, p + step, (steps + 1) >> 1, load<f32>(scale), strip, k != 0);
+    for (let n: usize = 0; n < 4; n += 2) {
+      const one = group(n, first, step, last, 16), two = group(n + 1, first, step, last, 16);
+      let scale = scalesOf(row, g.depth);
+      for (let k = 0; k < g.depth; k += DEPTH, scale += 4) {
+        const pairs = (min(DEPTH, g.depth - k) + 1) >> 1, at = sizeOfSteps(INT8, k);
+        timesInt8(row + (<usize>k << 1), one + at, two + at, pairs, load<f32>(scale), strip + (n << 5), k != 0);
+      }
     }
-  } else if (g.format == F16) {
-    timesF16(row, first, first + step, g.depth, strip, false);
+    return;
+  }
+  const p1 = group(1, first, step, last, 16), p2 = group(2, first, step, last, 16), p3 = group(3, first, step, last, 16);
+  if (g.format == F16) {
+    timesF16(row, first, p1, p2, p3, g.depth, strip);
     const up = f32x4.splat(4294967296.0);
-    for (let x: usize = 0; x < 64; x += 16) v128.store(strip + x, f32x4.mul(v128.load(strip + x), up));
+    for (let x: usize = 0; x < <usize>(GROUP_COLUMNS << 2); x += 16) v128.store(strip + x, f32x4.mul(v128.load(strip + x), up));
   } else {
-    timesBf16(row, first, first + step, g.depth, strip, false);
+    timesBf16(row, first, p1, p2, p3, g.depth, strip);
   }
 }
 
 export function fewRows(g: ProductArgs, a: usize, b: usize, c: usize, residual: usize, p0: i32, p1: i32, strip: usize): void {
   const asItLies = g.format == BF16 || (g.format != 0 && g.few != 0);
-  const columns = asItLies ? 16 : GROUP_COLUMNS;
-  const perGroup = columns / NR;
+  const perGroup = GROUP_COLUMNS / NR;
   const whole = sizeOfSteps(g.format, g.depth); // bytes of a panel
   const expanded = strip + <usize>(GROUP_COLUMNS << 2); // [perGroup][DEPTH, NR], for short formats
   for (let p = p0; p < p1; p += perGroup) {
@@ -186,7 +212,7 @@ export function fewRows(g: ProductArgs, a: usize, b: usize, c: usize, residual: 
     for (let m = 0; m < g.rows; m++) {
       const panel = b + <usize>p * whole;
       if (g.depth == 0) memory.fill(strip, 0, <usize>(GROUP_COLUMNS << 2));
-      else if (asItLies) shortGroups(g, m, panel, WIDE ? 16 : last * whole, strip);
+      else if (asItLies) shortGroups(g, m, panel, whole, last, strip);
       else {
         for (let k = 0; k < g.depth; k += DEPTH) {
           const steps = min(DEPTH, g.depth - k);
@@ -198,9 +224,7 @@ export function fewRows(g: ProductArgs, a: usize, b: usize, c: usize, residual: 
             step = <usize>DEPTH * WIDTH;
           }
           const at = a + <usize>m * g.aRow + (<usize>k << 2);
-          const second = first + min<usize>(1, last) * step;
-          if (WIDE) timesFloats(at, first, first + 32, second, second + 32, steps, strip, k != 0);
-          else timesFloats(at, first, second, first + min<usize>(2, last) * step, first + min<usize>(3, last) * step, steps, strip, k != 0);
+          timesFloats(at, first, group(1, first, step, last, 32), group(2, first, step, last, 32), group(3, first, step, last, 32), steps, strip, k != 0);
         }
       }
       for (let x = 0; x <= <i32>last; x++) {

@@ -2,9 +2,12 @@
 export { attentionBackward, backwardScratch } from "./attention-backward"; // its slope
 export { attentionDecode, decodeScratch } from "./attention-decode"; // one query
 export { attentionForward, attentionScratch, findUnclean } from "./attention-forward"; // attention
+export { each } from "./each"; // the two below, cut into tasks
 export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise"; // element by element
 export { fewRow, prepareFew } from "./few-rows"; // rows for matrix × vector
-export { packPanels, product, productScratch } from "./product"; // matrix products
+export { timesBf16, timesF16, timesFloats } from "./few-rows"; // so that they stay functions: inlined, the engine spills the registers of their loops
+export { packPanels, packRows } from "./pack"; // operands of products
+export { product, productScratch, productTileRows } from "./product"; // matrix products
 export { crossEntropy, logSoftmax, norm, normBackward, rotary, scatterAdd, softmax, softmaxBackward, sumOfRows } from "./rows"; // along rows
 import { MR, NR } from "./tile";
 

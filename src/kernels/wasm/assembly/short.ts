@@ -38,6 +38,13 @@ const HALF_BITS = memory.data<i32>([<i32>0x8fffe000]);
   return v128.load32_splat(HALF_BITS);
 }
 
+const UPPER_BITS = memory.data<i32>([<i32>0xffff0000]);
+
+// @ts-ignore: decorator
+@inline export function upperBits(): v128 {
+  return v128.load32_splat(UPPER_BITS);
+}
+
 /** Lanes with a float16 in their upper half → that number · 2^−112, a float32 (subnormals and signs too; ∞ and NaN are not). */
 // @ts-ignore: decorator
 @inline export function upperHalf(words: v128, bits: v128): v128 {

@@ -1,7 +1,7 @@
-/** @file The register tile of this build: its size, and its five forms under one name each. Dead branches vanish. */
+/** @file The register tile of this build: its size, and its four forms under one name each. Dead branches vanish. */
 import {
   columnsAdd4x8, columnsAdd6x8, columnsAdd6x16, columnsScaled4x8, columnsScaled6x8, columnsScaled6x16,
-  columnsZero4x8, columnsZero6x8, columnsZero6x16, rowsAdd4x8, rowsAdd6x8, rowsAdd6x16, rowsZero4x8, rowsZero6x8, rowsZero6x16,
+  rowsAdd4x8, rowsAdd6x8, rowsAdd6x16, rowsZero4x8, rowsZero6x8, rowsZero6x16,
 } from "./tiles.generated";
 
 /** Rows and columns of a tile. */
@@ -22,13 +22,6 @@ import {
   if (WIDE) rowsAdd6x16(a, aRow, last, b, bStep, c, cRow, n);
   else if (RELAXED) rowsAdd6x8(a, aRow, last, b, bStep, c, cRow, n);
   else rowsAdd4x8(a, aRow, last, b, bStep, c, cRow, n);
-}
-
-// @ts-ignore: decorator
-@inline export function columnsZero(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
-  if (WIDE) columnsZero6x16(a, aStep, b, bStep, c, cRow, n);
-  else if (RELAXED) columnsZero6x8(a, aStep, b, bStep, c, cRow, n);
-  else columnsZero4x8(a, aStep, b, bStep, c, cRow, n);
 }
 
 // @ts-ignore: decorator

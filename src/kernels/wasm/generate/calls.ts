@@ -27,11 +27,20 @@ export const callFields = {
   /** C = activation(scale·A·B + bias) + residual, B packed in panels. */
   ProductArgs: [
     "a", "aRow", "aStep", "aBatch", "transposedA: i32",
+    "packed", "packedBatch", "tall: i32", "tiles: i32", // A in tiles: the first `tall` of PR rows, the others of 4
     "b", "bBatch", "c", "cRow", "cBatch",
     "bias", "residual", "activation: i32", "scale: f32",
     "format: i32", "columnScale", // of B: 0 = f32, 1 = bf16, 2 = f16, 3 = int8 with a scale a column
     "few", // one or two rows of A as a short format wants them (assembly/few-rows.ts); 0: weights are expanded
-    "rows: i32", "depth: i32", "columns: i32", "rowBlock: i32", "panelBlock: i32", "rowBlocks: i32", "panelBlocks: i32",
+    "rows: i32", "depth: i32", "columns: i32",
+    "tileBlock: i32", "panelBlock: i32", "tileBlocks: i32", "panelBlocks: i32", // how the work is cut
+  ],
+  /** What works element by element or row by row (assembly/each.ts): units [0, units), `block` of them a task. */
+  EachArgs: [
+    "operation: i32", "a", "b", "c", "d", "y", // what they are: each.ts
+    "aRow", "bRow", "aOne: i32", "bOne: i32",
+    "kind: i32", "length: i32", "dim: i32", "units: i32", "block: i32",
+    "f0: f32", "f1: f32", "f2: f32", "f3: f32", "f4: f32", "f5: f32",
   ],
 } as const; // biome-ignore format: read as tables
 
