@@ -19,7 +19,7 @@ export class Cache {
   /** Tokens read so far, padding included. */
   length = 0;
 
-  /** @param options.keepAll  keep tokens that have left every window too: a trace shows them */
+  /** @param options.keepAll  keep tokens that have left every window too: a trace shows them, edits count them */
   constructor({ keepAll = false }: { keepAll?: boolean } = {}) {
     this.#keepAll = keepAll;
   }

@@ -7,6 +7,9 @@
  *     mask, scale         who it may see, how sharply: the head is computed again
  *     weights             its map given outright, [Lq, Lk] or [B, Lq, Lk]
  *
+ * While a text grows, masks and maps are those of the text as it will be, [T, T]: a step reads the rows of its queries and
+ * the columns of the keys there are.
+ *
  * Michel et al. 2019 (arXiv:1905.10650) for the first; mean ablation: Wang et al. 2022 (arXiv:2211.00593) §2.1.
  */
 import type { AttentionKind, AttentionListener, HeardResult, Site } from "../attention/listen.js";
@@ -24,19 +27,29 @@ export interface Edit {
   kind?: AttentionKind | undefined;
   /** What becomes of the head's output. */
   output?: "zero" | "mean" | number | undefined;
-  /** 1 = may attend, beside the model's own rule; [Lq, Lk], or broadcast to [B, 1, Lq, Lk]. */
+  /** 1 = may attend, beside the model's own rule; [Lq, Lk], or broadcast to [B, 1, Lq, Lk]. For `generate` of all tokens. */
   mask?: TensorLike | undefined;
   /** Another scale of q·k; the model's own is 1/√D in most. */
   scale?: number | undefined;
-  /** The map itself: [Lq, Lk], or broadcast to [B, 1, Lq, Lk]. */
+  /** The map itself: [Lq, Lk], or broadcast to [B, 1, Lq, Lk]. For `generate` of all tokens that will be there. */
   weights?: TensorLike | undefined;
 }
 
-/** A listener that makes the edits. @throws {OptionError} for an edit that says nothing or contradicts itself */
-export function editor(edits: readonly Edit[], model: Model): AttentionListener {
-  const kind: AttentionKind = model.family === "encoder-decoder" ? "encoder" : "self";
-  const whole = edits.map((edit, i) => ({ ...checked(edit, i, model), kind: edit.kind ?? kind }));
-  const at = (site: Site): Edit[] => whole.filter((e) => e.kind === site.kind && e.layer === site.layer);
+/** An edit whose tables may be of more tokens than there are yet. */
+type Placed = Edit & { isOfLongerText: boolean };
+
+/**
+ * A listener that makes the edits.
+ * @param options.grows  whether the text grows step by step
+ * @throws {OptionError} for an edit that says nothing or contradicts itself
+ */
+export function editor(edits: readonly Edit[], model: Model, { grows = false } = {}): AttentionListener {
+  const usual: AttentionKind = model.family === "encoder-decoder" ? "encoder" : "self";
+  const whole = edits.map((edit, i) => {
+    const kind = edit.kind ?? usual;
+    return { ...checked(edit, i, model), kind, isOfLongerText: grows && (kind === "self" || kind === "decoder") };
+  });
+  const at = (site: Site): Placed[] => whole.filter((e) => e.kind === site.kind && e.layer === site.layer);
   return {
     // What a head may see and how sharply is changed in the question, so that row sums and traces agree with it.
     before: (site, call) => at(site).reduce((c, edit) => asked(edit, site, c), call),
@@ -73,18 +86,18 @@ function headsOf({ head }: Edit, { layer }: Site, { heads }: AttentionCall): num
   throw new OptionError({ where: "forward", argument: "edit", got: `names head ${head}`, expected });
 }
 
-function asked(edit: Edit, site: Site, call: AttentionCall): AttentionCall {
+function asked(edit: Placed, site: Site, call: AttentionCall): AttentionCall {
   const heads = headsOf(edit, site, call);
-  const masked = edit.mask ? { ...call, rule: { ...call.rule, mask: both(call, edit.mask, heads) } } : call;
+  const masked = edit.mask ? { ...call, rule: { ...call.rule, mask: both(call, edit, heads) } } : call;
   return edit.scale === undefined ? masked : { ...masked, q: sharper(masked, heads, edit.scale / call.scale) };
 }
 
-function answered(edit: Edit, site: Site, call: AttentionCall, result: HeardResult): HeardResult {
+function answered(edit: Placed, site: Site, call: AttentionCall, result: HeardResult): HeardResult {
   let { output } = result;
   const maps = new Map(result.maps);
   for (const head of headsOf(edit, site, call)) {
     if (edit.weights) {
-      const map = spreadMap(edit.weights, call);
+      const map = spreadMap(edit, call);
       output = withWeights(map, call, output, head);
       maps.set(head, map);
     } else if (edit.output !== undefined) output = silenced(edit.output, call, output, head);
@@ -136,9 +149,9 @@ function averaged(call: AttentionCall, output: Tensor, head: number): Tensor {
 }
 
 /** The model's own mask, and for the heads named the edit's as well. */
-function both(call: AttentionCall, given: TensorLike, named: readonly number[]): Spread<Uint8Array> {
+function both(call: AttentionCall, edit: Placed, named: readonly number[]): Spread<Uint8Array> {
   const { batch, heads, queries, keys } = call;
-  const at = reader(given, call, "mask");
+  const at = reader(edit, "mask", call);
   const own = call.rule.mask;
   const data = new Uint8Array(batch * heads * queries * keys).fill(1);
   let n = 0;
@@ -158,9 +171,9 @@ function both(call: AttentionCall, given: TensorLike, named: readonly number[]):
 }
 
 /** The map given, for every text of the batch: [B, Lq, Lk]. */
-function spreadMap(given: TensorLike, call: AttentionCall): Tensor {
+function spreadMap(edit: Placed, call: AttentionCall): Tensor {
   const { batch, queries, keys } = call;
-  const at = reader(given, call, "weights");
+  const at = reader(edit, "weights", call);
   const data = new Float32Array(batch * queries * keys);
   let n = 0;
   for (let b = 0; b < batch; b++) {
@@ -189,22 +202,29 @@ function withWeights(map: Tensor, call: AttentionCall, output: Tensor, head: num
   return copy;
 }
 
-/** Reads a table that broadcasts to [B, Lq, Lk] (an axis of 1 for the head may be given). */
+/** Reads a table that broadcasts to [B, Lq, Lk] (an axis of 1 for the head may be given), or of a longer text. */
 function reader(
-  given: TensorLike,
+  edit: Placed,
+  argument: "mask" | "weights",
   { batch, queries, keys }: AttentionCall,
-  argument: string,
 ): (b: number, i: number, j: number) => number {
-  const { data, shape } = asTensor(given, "forward", `edit ${argument}`);
+  const { data, shape } = asTensor(edit[argument]!, "forward", `edit ${argument}`);
   const [B, H, Lq, Lk] =
     shape.length === 4 ? shape : shape.length === 3 ? [shape[0], 1, shape[1], shape[2]] : [1, 1, ...shape];
+  const longer = edit.isOfLongerText;
   const fits = (d: number | undefined, full: number): boolean => d === full || d === 1;
+  if (longer && shape.length >= 2 && H === 1 && fits(B, batch) && Lq! >= keys && Lk! >= keys) {
+    const [first, size] = [keys - queries, B === 1 ? 0 : Lq! * Lk!];
+    return (b, i, j) => data[b * size + (first + i) * Lk! + j]!;
+  }
   if (shape.length < 2 || H !== 1 || !fits(B, batch) || !fits(Lq, queries) || !fits(Lk, keys)) {
     throw new ShapeError({
       where: "forward",
       argument: `edit ${argument}`,
       got: `has shape ${show(shape)}`,
-      expected: `[${queries}, ${keys}], or one that broadcasts to [${batch}, 1, ${queries}, ${keys}]`,
+      expected: longer
+        ? `[T, T] of all tokens that will be there, at least ${keys}, or one that broadcasts to [${batch}, 1, T, T]`
+        : `[${queries}, ${keys}], or one that broadcasts to [${batch}, 1, ${queries}, ${keys}]`,
     });
   }
   const step = (d: number | undefined, size: number): number => (d === 1 ? 0 : size);

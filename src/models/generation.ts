@@ -26,10 +26,10 @@ export class Generation {
   constructor(model: Model, prompts: readonly (readonly number[])[], options: GenerateOptions) {
     this.#model = model;
     this.#edits = options.edit;
-    this.#cache = options.cache === false ? undefined : new Cache({ keepAll: Boolean(options.trace) });
+    this.#cache = options.cache === false ? undefined : new Cache({ keepAll: Boolean(options.trace || options.edit) });
     const values = typeof options.trace === "object" && options.trace.values === true;
     this.#recorder = options.trace ? new Recorder({ values }) : undefined;
-    this.#listeners = [options.edit && editor(options.edit, model), this.#recorder];
+    this.#listeners = [options.edit && editor(options.edit, model, { grows: true }), this.#recorder];
     if (model.family === "encoder-decoder") {
       const start = (model.config["decoder_start_token_id"] as number | undefined) ?? model.padId;
       const starts = prompts.map(() => [start]);

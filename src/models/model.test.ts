@@ -111,6 +111,50 @@ describe("padding", () => {
 });
 
 describe("generation", () => {
+  test("a map and a mask given for the whole text are read row by row, with a cache as without, and stand in the trace", async () => {
+    const model = llama();
+    const T = ids.length + 4; // the last token is not read
+    const back = Float32Array.from({ length: T * T }, (_, n) => (n % T === Math.max(0, Math.floor(n / T) - 2) ? 1 : 0));
+    const given = tensor(back, [T, T]); // every token reads the one two before it
+    const near = { data: back.map((_, n) => (Math.abs((n % T) - Math.floor(n / T)) < 3 ? 1 : 0)), shape: [T, T] };
+    const edit = [
+      { layer: 1, head: 0, weights: given },
+      { layer: 0, head: 2, mask: near },
+    ];
+    const runs = await Promise.all(
+      [true, false].map(async (cache) => {
+        const steps = [];
+        for await (const s of model.generate(ids, { maxNewTokens: 5, edit, cache, trace: true })) steps.push(s);
+        return steps;
+      }),
+    );
+    const [cached, plain] = runs as [(typeof runs)[0], (typeof runs)[0]];
+    expect(cached.map((s) => s.id)).toEqual(plain.map((s) => s.id));
+    for (const [n, step] of cached.entries()) {
+      expect(largest(step.logits.data, plain[n]!.logits.data)).toBeLessThan(1e-5);
+      const L = ids.length + n;
+      const rows = step.trace!.weights({ layer: 1, head: 0 });
+      expect([...rows.data]).toEqual(Array.from({ length: L * L }, (_, i) => back[Math.floor(i / L) * T + (i % L)]));
+      for (const at of [{ layer: 0 }, { layer: 1 }]) {
+        expect(largest(step.trace!.weights(at).data, plain[n]!.trace!.weights(at).data)).toBeLessThan(1e-5);
+      }
+    }
+    expect(
+      cached
+        .at(-1)!
+        .trace!.weights({ layer: 0, head: 2, rows: [T - 1, T], columns: [0, T - 3] })
+        .data.every((p) => p === 0),
+    ).toBe(true);
+    const all = [...ids, ...cached.slice(0, -1).map((s) => s.id)];
+    const once = model.forward({ inputIds: [all] }, { edit }).logits!.data.subarray(-17);
+    expect(largest(cached.at(-1)!.logits.data, once)).toBeLessThan(1e-5);
+    const short = { layer: 1, head: 0, weights: tensor(new Float32Array(49), [7, 7]) };
+    await expect(async () => {
+      for await (const _ of model.generate(ids, { maxNewTokens: 5, edit: [short] }));
+    }).rejects.toThrow(
+      "edit weights has shape [7, 7]; expected [T, T] of all tokens that will be there, at least 8, or one",
+    );
+  });
   test("the trace grows a row a token and equals that of the whole text read at once", async () => {
     const model = llama();
     const all = [...ids];

@@ -5,7 +5,7 @@
  * that the trace of a generation equals the trace of the whole text read at once.
  */
 import type { AttentionListener, HeardResult, Site } from "../attention/listen.js";
-import type { AttentionCall, AttentionRule, Heads } from "../kernels/kernel.js";
+import type { AttentionCall, AttentionRule, Heads, Spread } from "../kernels/kernel.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/index.js";
 import { type QkCall, QkRecord } from "./record.js";
 
@@ -152,7 +152,31 @@ function joinedRule(before: QkRecord, step: QkRecord): AttentionRule {
     first: join(a.first, a.perBatch, b.first, b.perBatch),
     end: join(a.end, a.perBatch, b.end, b.perBatch),
     ...(b.keyMask && { keyMask: b.keyMask }),
+    ...((a.mask || b.mask) && { mask: joinedMask(before, step) }),
   };
+}
+
+/** Masks row after row: an earlier row has 1 where later keys stand, which its interval leaves out. */
+function joinedMask(before: QkRecord, step: QkRecord): Spread<Uint8Array> {
+  const { batch, heads, keys } = step.call;
+  const queries = before.queries + step.queries;
+  const data = new Uint8Array(batch * heads * queries * keys).fill(1);
+  const put = ({ call }: QkRecord, first: number): void => {
+    const { mask } = call.rule;
+    if (!mask) return;
+    const s = mask.strides;
+    for (let b = 0; b < batch; b++) {
+      for (let h = 0; h < heads; h++) {
+        for (let i = 0; i < call.queries; i++) {
+          const to = ((b * heads + h) * queries + first + i) * keys;
+          for (let j = 0; j < call.keys; j++) data[to + j] = mask.data[b * s[0] + h * s[1] + i * s[2] + j * s[3]]!;
+        }
+      }
+    }
+  };
+  put(before, 0);
+  put(step, before.queries);
+  return { data, strides: [heads * queries * keys, queries * keys, keys, 1] };
 }
 
 /**
