@@ -18,6 +18,13 @@ export function askFinder(store: Store): Loaded<FinderShown> | undefined {
   ).value;
 }
 
+/** Which group each head is in, the heads of each group, and the one in its middle. */
+interface Cut {
+  group: Int32Array;
+  members: number[][];
+  middles: number[];
+}
+
 class FinderView extends View {
   override render(): TemplateResult {
     const { store } = this;
@@ -40,19 +47,33 @@ class FinderView extends View {
         <tbody>${order.map((b) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(this.store, ...f.heads[b]!)}>${f.heads[b]!.join(".")}</button></th><td>${f.distance[at * n + b]!.toFixed(3)}</td><td>${describeHead(this.store, ...f.heads[b]!)}</td></tr>`)}</tbody></table></section>`;
   }
 
+  #kept: { f: FinderShown; count: number; cut: Cut } | undefined;
+  /** The groups, worked out once for all heads of the run. */
+  #cut(f: FinderShown, count: number): Cut {
+    if (this.#kept?.f !== f || this.#kept.count !== count) {
+      const group = cutAt(f, count);
+      const members = Array.from({ length: count }, (_, g) => [...group.keys()].filter((i) => group[i] === g));
+      const middles = members.map((list) => {
+        const spreads = new Map(list.map((i) => [i, spread(f, i, list)]));
+        return list.reduce((best, i) => (spreads.get(i)! < spreads.get(best)! ? i : best), list[0]!);
+      });
+      this.#kept = { f, count, cut: { group, members, middles } };
+    }
+    return this.#kept.cut;
+  }
+
   #clusters(f: FinderShown, at: number): TemplateResult {
     const { store } = this;
     const c = store.choice.value;
     const most = Math.min(12, f.heads.length);
     const count = Math.min(most, Math.max(1, Number(c.extra["groups"] ?? "6") || 6));
-    const group = cutAt(f, count);
-    const members = Array.from({ length: count }, (_, g) => [...group.keys()].filter((i) => group[i] === g));
+    const { group, members, middles } = this.#cut(f, count);
     const own = at < 0 ? -1 : group[at]!;
     return html`<section><h2 class="small-head">Groups of heads that look alike</h2>
       <label class="knob">groups <input id="groups" type="range" min="1" max=${most} step="1" .value=${String(count)} @input=${(e: Event) => store.change({ extra: { ...c.extra, groups: (e.target as HTMLInputElement).value } })} /><output>${count}</output></label>
       <ol class="groups" data-testid="groups">${members.map((list, g) => {
         const { colour } = headStyle(g, store.mode.value);
-        const middle = list.reduce((best, i) => (spread(f, i, list) < spread(f, best, list) ? i : best), list[0]!);
+        const middle = middles[g]!;
         return html`<li class=${g === own ? "lead-row" : ""}><svg width="14" height="14" aria-hidden="true"><rect width="14" height="14" rx="3" fill=${colour}></rect></svg>
           <span>${list.length} ${list.length === 1 ? "head" : "heads"}, in the middle <button class="quiet" @click=${() => chooseHead(store, ...f.heads[middle]!)}>${f.heads[middle]!.join(".")}</button>
           <span class="soft">${describeHead(store, ...f.heads[middle]!)}</span>

@@ -3,12 +3,14 @@
  * the way to choose a head, large as a view of its own with each head's habit under it.
  */
 import { html, nothing, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { cellPixels } from "../draw/canvas.js";
 import { rampOf } from "../draw/colour.js";
 import type { Atlas, KindView } from "../engine/protocol.js";
 import { chooseHead, describeHead, headOf, layerOf, leading } from "../state/actions.js";
 import type { Loaded } from "../state/store.js";
 import { define, View } from "./base.js";
+import { mark } from "./mark.js";
 import { waiting } from "./waiting.js";
 
 const short: Record<string, string> = {
@@ -35,26 +37,25 @@ class HeadsView extends View {
     const atlas = store.ask(`atlas ${run.id} ${k.kind} ${size}`, (onProgress) =>
       store.engine.atlas({ run: run.id, kind: k.kind, size }, { onProgress }),
     ).value;
-    const [layer, head] = [layerOf(store, k), headOf(store, k)];
+    void [layerOf(store, k), headOf(store, k)]; // the mark follows, in updated()
     const types = this.large ? store.types() : undefined;
     const many = k.layers.length * k.heads > manyHeads;
     return html`
       ${this.large && atlas.state !== "ready" ? waiting(atlas, "Drawing every head") : nothing}
       <div class="head-grid ${this.large ? "large" : many ? "dense" : ""}" .style=${`--heads:${k.heads}`} role="group" aria-label="Layers and heads">
         ${this.large ? nothing : html`<span class="corner" aria-hidden="true"></span>${[...Array(k.heads).keys()].map((h) => html`<span class="head-name" aria-hidden="true">${many && h % 5 > 0 ? "" : h}</span>`)}`}
-        ${k.layers.map((l, row) => html`
+        ${guard([k, this.large, types?.state === "ready" && types.value], () => k.layers.map((l, row) => html`
           <span class="layer-name" aria-hidden="true">${this.large ? `layer ${l}` : l}</span>
           ${[...Array(k.heads).keys()].map((h) => {
-            const here = l === layer && h === head;
             const habit = types?.state === "ready" ? leading(types.value, l, h) : undefined;
-            return html`<button class="thumb" aria-pressed=${here} tabindex=${here ? 0 : -1} data-row=${row} data-head=${h}
+            return html`<button class="thumb" aria-pressed="false" tabindex="-1" data-mark=${`${l}.${h}`} data-row=${row} data-head=${h}
               aria-label=${this.large ? nothing : `layer ${l}, head ${h}`} title=${this.large ? describeHead(store, l, h) : `layer ${l}, head ${h}`}
               @click=${() => chooseHead(store, l, h)} @dblclick=${() => store.change({ view: "map" }, "push")}
               @keydown=${(e: KeyboardEvent) => this.#walk(e, row, h, k)}>
               ${many ? html`<span class="thumb-room" data-at=${row * k.heads + h}></span>` : html`<canvas width=${size} height=${size} data-at=${row * k.heads + h} aria-hidden="true"></canvas>`}
               ${this.large ? html`<span class="thumb-name"><span class="sr">layer and head </span><b>${l}.${h}</b> ${habit ? short[habit.id] : ""}</span>` : nothing}
             </button>`;
-          })}`)}
+          })}`))}
         ${many ? html`<canvas class="all-thumbs" aria-hidden="true"></canvas>` : nothing}
       </div>
       ${this.large ? nothing : html`<p class="grid-note">rows are layers, columns heads${k.queries * k.keys > 2 ** 20 ? "; two rows of each band are shown" : ""}</p>`}`; // biome-ignore format: one template
@@ -112,6 +113,7 @@ class HeadsView extends View {
     const run = store.shown.peek();
     const k = store.kind.peek();
     if (!run || !k) return;
+    mark(this, layerOf(store, k), headOf(store, k));
     const size = this.large ? 64 : 32;
     const atlas = store
       .ask(`atlas ${run.id} ${k.kind} ${size}`, () => store.engine.atlas({ run: run.id, kind: k.kind, size }))

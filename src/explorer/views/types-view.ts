@@ -3,6 +3,7 @@
  * scores, as a table. A head chosen here is the head everywhere.
  */
 import { html, nothing, svg, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import type { FinderShown } from "../engine/finder.js";
 import type { PositionalShown } from "../engine/positional.js";
@@ -10,6 +11,7 @@ import type { HeadTypesView } from "../engine/protocol.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
 import { askFinder } from "./finder-view.js";
+import { mark } from "./mark.js";
 import { waiting } from "./waiting.js";
 
 class TypesView extends View {
@@ -20,7 +22,8 @@ class TypesView extends View {
     if (!k) return waiting(store.run.value, "Reading the text");
     if (types?.state !== "ready") return waiting(types, "Scoring every head");
     const finder = askFinder(store);
-    const view = withMore(types.value, finder?.state === "ready" ? finder.value : undefined, this.#positional());
+    const view = this.#view(types.value, finder?.state === "ready" ? finder.value : undefined, this.#positional());
+    void [layerOf(store, k), headOf(store, k)]; // the mark follows, in updated()
     const c = store.choice.value;
     const usable = view.types.filter((t) => view.heads.some((h) => Number.isFinite(h.scores[t.id])));
     const pick = (name: string, fallback: string): string =>
@@ -42,9 +45,23 @@ class TypesView extends View {
       <p class="lead">${tx.name}: ${tx.says}. ${Number.isFinite(tx.chance) ? html`<span class="soft">A head that spreads evenly scores ${tx.chance.toFixed(3)} on this text.</span>` : nothing}</p>
       ${x.startsWith("induction") || y.startsWith("induction") ? html`<p class="soft small">Three formulas of induction are in use: the mean over repeated tokens, the same counting only weights of 0.3 and more, and the share of the whole map that lies on the pattern. They rank heads differently; choose which.</p>` : nothing}
       ${this.#positionalPart()}
-      <div class="two-up">${this.#grid(view, x, k.layers, k.heads)} ${this.#scatter(view, x, y)}</div>
-      ${this.#table(view, x)}
+      ${guard(
+        [view, x, y, c.scale, store.mode.value],
+        () => html`<div class="two-up">${this.#grid(view, x, k.layers, k.heads)} ${this.#scatter(view, x, y)}</div>
+      ${this.#table(view, x)}`,
+      )}
       <qkv-finder></qkv-finder>`;
+  }
+
+  protected override updated(): void {
+    const k = this.store.kind.peek();
+    if (k) mark(this, layerOf(this.store, k), headOf(this.store, k));
+  }
+
+  #kept: { from: unknown[]; view: HeadTypesView } | undefined;
+  #view(...from: Parameters<typeof withMore>): HeadTypesView {
+    if (!this.#kept?.from.every((x, n) => x === from[n])) this.#kept = { from, view: withMore(...from) };
+    return this.#kept.view;
   }
 
   /** The answer to "by position alone", once it was asked for. */
@@ -82,7 +99,6 @@ class TypesView extends View {
 
   #grid(view: HeadTypesView, x: string, layers: number[], heads: number): TemplateResult {
     const { store } = this;
-    const k = store.kind.value!;
     const ramp = rampOf(store.choice.value.scale, store.mode.value);
     const at = new Map(view.heads.map((h) => [`${h.layer}.${h.head}`, h.scores[x]!]));
     return html`<div class="frame" tabindex="0" role="region" aria-label="Score of each head"><table class=${heads > 16 ? "score-grid dense" : "score-grid"}><caption>Score of each head</caption>
@@ -90,14 +106,12 @@ class TypesView extends View {
       <tbody>${layers.map((l) => html`<tr><th scope="row">${l}</th>${[...Array(heads).keys()].map((h) => {
         const s = at.get(`${l}.${h}`) ?? Number.NaN;
         const colour = colourAt(ramp, Number.isFinite(s) ? s : 0);
-        const here = l === layerOf(store, k) && h === headOf(store, k);
-        return html`<td><button class="score-cell" aria-pressed=${here} .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${h}: ${Number.isFinite(s) ? s.toFixed(2) : "nothing to measure"}`} @click=${() => chooseHead(store, l, h)}>${heads <= 16 ? (Number.isFinite(s) ? s.toFixed(2).replace(/^0/, "") : "") : nothing}</button></td>`;
+        return html`<td><button class="score-cell" aria-pressed="false" data-mark=${`${l}.${h}`} .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${h}: ${Number.isFinite(s) ? s.toFixed(2) : "nothing to measure"}`} @click=${() => chooseHead(store, l, h)}>${heads <= 16 ? (Number.isFinite(s) ? s.toFixed(2).replace(/^0/, "") : "") : nothing}</button></td>`;
       })}</tr>`)}</tbody></table></div>`; // biome-ignore format: one table
   }
 
   #scatter(view: HeadTypesView, x: string, y: string): TemplateResult {
     const { store } = this;
-    const k = store.kind.value!;
     const [W, H, m] = [340, 300, 34];
     const X = (v: number): number => m + v * (W - m - 10);
     const Y = (v: number): number => H - m - v * (H - m - 10);
@@ -109,7 +123,7 @@ class TypesView extends View {
       ${ticks.map((t) => svg`<line x1=${X(t)} x2=${X(t)} y1=${Y(0)} y2=${Y(1)} class="svg-grid"></line><line x1=${X(0)} x2=${X(1)} y1=${Y(t)} y2=${Y(t)} class="svg-grid"></line><text x=${X(t)} y=${H - m + 15} class="svg-tick" text-anchor="middle">${t}</text><text x=${m - 6} y=${Y(t) + 4} class="svg-tick" text-anchor="end">${t}</text>`)}
       ${Number.isFinite(chance(x)) ? svg`<line x1=${X(chance(x))} x2=${X(chance(x))} y1=${Y(0)} y2=${Y(1)} class="svg-chance"></line>` : nothing}
       ${Number.isFinite(chance(y)) ? svg`<line x1=${X(0)} x2=${X(1)} y1=${Y(chance(y))} y2=${Y(chance(y))} class="svg-chance"></line>` : nothing}
-      ${points.map((h) => { const here = h.layer === layerOf(store, k) && h.head === headOf(store, k); return svg`<circle class=${here ? "dot here" : "dot"} cx=${X(h.scores[x]!)} cy=${Y(h.scores[y]!)} r=${here ? 6 : 4.5} @click=${() => chooseHead(store, h.layer, h.head)}><title>layer ${h.layer} head ${h.head}: ${h.scores[x]!.toFixed(3)}, ${h.scores[y]!.toFixed(3)}</title></circle>`; })}
+      ${points.map((h) => svg`<circle class="dot" data-mark=${`${h.layer}.${h.head}`} cx=${X(h.scores[x]!)} cy=${Y(h.scores[y]!)} r="4.5" @click=${() => chooseHead(store, h.layer, h.head)}><title>layer ${h.layer} head ${h.head}: ${h.scores[x]!.toFixed(3)}, ${h.scores[y]!.toFixed(3)}</title></circle>`)}
       <text x=${X(0.5)} y=${H - 3} class="svg-tick" text-anchor="middle">${name(x)}</text>
       <text x="11" y=${Y(0.5)} class="svg-tick" text-anchor="middle" transform=${`rotate(-90 11 ${Y(0.5)})`}>${name(y)}</text>
     </svg><figcaption class="soft small">A dot a head; dashed: chance.</figcaption></figure>`; // biome-ignore format: a drawing

@@ -94,6 +94,8 @@ describe.skipIf(cannot)("what heads do", () => {
     expect(await page.locator(".score-cell").count()).toBe(1200);
     await page.locator(".score-cell[aria-label^='layer 30 head 12:']").click();
     expect(await choice(page)).toMatchObject({ layer: 30, head: 12 });
+    const pressed = (): Promise<unknown> => page.evaluate(() => [...document.querySelectorAll("[data-mark][aria-pressed=true], .dot[data-here]")].map((x) => x.getAttribute("data-mark"))); // biome-ignore format: one question
+    await eventually(pressed).toEqual(["30.12", "30.12", "30.12"]); // thumbnail, cell and dot: the sign has moved, none stayed
     await eventually(() => page.locator("#stage").textContent()).toContain("Heads most like 30.12");
     const own = kinds[(30 * 25 + 12) % 7]!;
     const near = await page.getByTestId("nearest").locator("th[scope=row]").allTextContents();
