@@ -72,7 +72,7 @@ function work({ module, memory, control, lane }) {
     Atomics.notify(control, ${ACTIVE});
   }
 }`;
-  return receive === "workerData"
-    ? `${body}\nwork(require("node:worker_threads").workerData);`
+  return receive === "workerData" // from the event loop: Node tells whether a thread lives only once its loop has begun
+    ? `${body}\nsetImmediate(() => work(require("node:worker_threads").workerData));`
     : `${body}\nself.onmessage = (event) => work(event.data);`;
 }

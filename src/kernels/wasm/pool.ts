@@ -14,18 +14,33 @@ import type { KernelMemory } from "./memory.js";
 
 /** Multiply-adds below which waking somebody costs more than it brings: about 50 µs of work. */
 const WORTH = 1_000_000;
-/** Seconds without a sign of life from a worker that is in the middle of a job. */
+/** Milliseconds of looking, then of sleeping at a time, while others finish. */
+const SPIN = 1;
+const NAP = 20;
+/** Where nobody tells whether a worker lives (browsers): seconds without a finished task, and how many own tasks' time at least. */
 const PATIENCE = 60;
+const PATIENCE_TASKS = 100;
 const MOST = 64;
 
 interface Lane {
   unref?(): void;
+  on?(event: "exit" | "error", then: () => void): void;
   terminate(): unknown;
   postMessage?(data: unknown): void;
+  performance?: { eventLoopUtilization(): { idle: number; active: number } };
 }
 
 interface NodeBuiltins {
   getBuiltinModule?(name: string): { Worker: new (code: string, options: object) => Lane };
+}
+
+/**
+ * Whether a worker lives, without an event, so while this thread waits. Node counts a thread's idle milliseconds: none of
+ * a busy one, −1 of one that has ended, if it was asked once while the thread lived. Else nothing is known.
+ */
+function vitality(lane: Lane): "lives" | "ended" | "unknown" {
+  const { idle, active } = lane.performance?.eventLoopUtilization() ?? { idle: 0, active: 0 };
+  return idle < 0 ? "ended" : active > 0 ? "lives" : "unknown";
 }
 
 /** QKV_THREADS, else the processors this process may use. */
@@ -55,6 +70,7 @@ export class Pool {
   private lanes: Lane[] = [];
   private control: Int32Array | undefined;
   private wanted = defaultThreads();
+  private readonly known = new Set<Lane>(); // workers that were seen alive
 
   constructor(build: Build, memory: KernelMemory, wasm: Exports) {
     this.build = build;
@@ -88,11 +104,11 @@ export class Pool {
     most = MOST,
   ): void {
     const threads = work < WORTH ? 1 : Math.min(this.threads, tasks, most);
-    const own = this.scratchOf(0, scratchBytes);
+    const scratch = this.scratchOf(0, scratchBytes);
     const f = this.wasm[name]!;
     if (threads > 1) this.start(threads - 1);
     if (threads === 1 || !this.control) {
-      for (let task = 0; task < tasks; task++) f(args, task, own);
+      for (let task = 0; task < tasks; task++) f(args, task, scratch);
       return;
     }
     const { control } = this;
@@ -100,31 +116,42 @@ export class Pool {
     control[FUNCTION] = PARALLEL.indexOf(name);
     control[ARGUMENTS] = args;
     control[TASKS] = tasks;
+    for (const lane of this.lanes) if (!this.known.has(lane) && vitality(lane) === "lives") this.known.add(lane);
     Atomics.store(control, LIMIT, threads - 1);
     Atomics.store(control, NEXT, 0);
     Atomics.store(control, OPEN, 1);
     Atomics.add(control, GENERATION, 1);
     Atomics.notify(control, GENERATION);
+    const begin = performance.now();
+    let own = 0;
     try {
-      for (let task: number; (task = Atomics.add(control, NEXT, 1)) < tasks; ) f(args, task, own);
+      for (let task: number; (task = Atomics.add(control, NEXT, 1)) < tasks; own++) f(args, task, scratch);
     } finally {
       Atomics.store(control, NEXT, tasks);
       Atomics.store(control, OPEN, 0);
-      this.settle(control);
+      this.settle(control, (performance.now() - begin) / Math.max(1, own));
     }
   }
 
-  /** Waits until nobody is in the job. A worker that trapped or vanished: the pool is taken down and an error says so. */
-  private settle(control: Int32Array): void {
-    let done = Atomics.load(control, DONE);
-    let since = performance.now();
+  /**
+   * Waits until nobody is in the job. A worker that trapped or ended: the pool is taken down and an error says so.
+   * @param pace milliseconds that a task takes
+   */
+  private settle(control: Int32Array, pace: number): void {
+    const begin = performance.now();
     for (let spin = 1; Atomics.load(control, ACTIVE) !== 0; spin++) {
-      if (spin % 1024 !== 0) continue;
+      if (spin % 1024 === 0 && performance.now() - begin > SPIN) break;
+    }
+    let [done, since] = [Atomics.load(control, DONE), begin];
+    for (let active: number; (active = Atomics.load(control, ACTIVE)) !== 0; ) {
+      if (Atomics.wait(control, ACTIVE, active, NAP) !== "timed-out") continue;
       const now = Atomics.load(control, DONE);
       if (now !== done) [done, since] = [now, performance.now()];
-      else if (performance.now() - since > PATIENCE * 1000) {
+      const signs = this.lanes.map(vitality);
+      const silent = performance.now() - since > Math.max(PATIENCE * 1000, PATIENCE_TASKS * pace);
+      if (signs.includes("ended") || (silent && signs.includes("unknown"))) {
         this.dispose();
-        this.fail(`did not answer for ${PATIENCE} s: a worker was killed`);
+        this.fail("lost a worker in the middle of an operation");
       }
     }
     if (Atomics.exchange(control, FAILED, 0) !== 0) {
@@ -151,7 +178,10 @@ export class Pool {
     try {
       while (this.lanes.length < count) {
         const data = { module: moduleOf(build, true), memory, control, lane: this.lanes.length };
-        this.lanes.push(makeLane(data));
+        const lane = makeLane(data);
+        lane.on?.("error", () => {}); // the exit that follows says it
+        lane.on?.("exit", () => this.lanes.includes(lane) && this.dispose());
+        this.lanes.push(lane);
       }
     } catch {
       this.wanted = this.lanes.length + 1;
@@ -162,6 +192,7 @@ export class Pool {
   dispose(): void {
     for (const lane of this.lanes) lane.terminate();
     this.lanes = [];
+    this.known.clear();
     this.control = undefined;
   }
 

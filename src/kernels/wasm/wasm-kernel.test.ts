@@ -4,7 +4,8 @@ import { type Tensor, tensor } from "../../tensor/index.js";
 import type { AttentionCall } from "../kernel.js";
 import { referenceKernel } from "../reference/reference-kernel.js";
 import { kernelAvailable } from "../select.js";
-import type { Build } from "./load.js";
+import { ACTIVE, FAILED } from "./lane.js";
+import type { Build, Exports } from "./load.js";
 import { WasmKernel } from "./wasm-kernel.js";
 
 const builds = (["portable", "relaxed", "wide"] as const).filter((name) => kernelAvailable(name).available);
@@ -144,6 +145,62 @@ describe.each(builds)("%s", (name: Build) => {
     }
     expect(ours).toBeLessThan(1.2 * plain);
   });
+});
+
+/** The pool as the test must see it to end one of its threads. */
+interface PoolInside {
+  control: Int32Array;
+  lanes: { terminate(): Promise<number> }[];
+  wasm: Exports;
+  run(name: string, args: number, tasks: number, scratch: number, work: number): void;
+}
+
+/** Holds this thread until something is so. */
+function wait(so: () => boolean): number {
+  while (!so());
+  return 0;
+}
+
+test("a worker that ends in the middle of an operation gives an error at once, and the next one has new threads", async () => {
+  const kernel = new WasmKernel("portable");
+  kernel.threads = 2;
+  const one = call(1500, 64, true, 4);
+  const want = kernel.attention(one).output.data.slice();
+  const started = async (): Promise<void> => {
+    for (let n = 0; n < 100 && kernel.ready < 2; n++) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(kernel.ready).toBe(2);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // Node says of a thread that it lives when this one has looked
+  };
+  await started();
+  const { pool, wasm } = (kernel as unknown as { workspace: { pool: PoolInside; wasm: Exports } }).workspace;
+  // This thread's first task ends the other, once that one is at work.
+  let ended = false;
+  pool.wasm = {
+    ...wasm,
+    attentionForward: (...args) => {
+      if (!ended) wait(() => Atomics.load(pool.control, ACTIVE) === 1);
+      if (!ended) void pool.lanes[0]!.terminate();
+      ended = true;
+      return wasm.attentionForward!(...args);
+    },
+  };
+  expect(() => kernel.attention(one)).toThrow("lost a worker in the middle of an operation");
+  pool.wasm = wasm;
+  expect(kernel.ready).toBe(1);
+  expect(kernel.attention(one).output.data).toEqual(want);
+  await started();
+  // One that ends while nothing is to do is replaced too.
+  await pool.lanes[0]!.terminate();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(kernel.ready).toBe(1);
+  expect(kernel.attention(one).output.data).toEqual(want);
+  await started();
+  // One that traps, on arguments past the memory's end, while this thread waits for just that.
+  pool.wasm = { ...wasm, attentionForward: () => wait(() => Atomics.load(pool.control, FAILED) === 1) };
+  expect(() => pool.run("attentionForward", -64, 8, 64, 1e9)).toThrow("stopped in the middle of an operation");
+  pool.wasm = wasm;
+  expect(kernel.attention(one).output.data).toEqual(want);
+  kernel.dispose();
 });
 
 test("kernel memory is read in place and written in place", () => {
