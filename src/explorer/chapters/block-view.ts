@@ -17,13 +17,14 @@ class BlockView extends View {
     const { query } = store.choice.value;
     const token = query >= 0 && query < k.rows.length ? query : k.rows.length - 1;
     const layer = layerOf(store, k);
-    const asked = { run: run.id, layer, token };
+    const asked = { run: run.id, kind: k.kind, layer, token };
     const answer = store.ask(
       `block ${JSON.stringify(asked)}`,
       () => store.engine.lab("block", asked) as Promise<BlockShown>,
     ).value;
     return html`<div class="block-view">
       <div class="tools">
+        ${run.kinds.length > 1 ? html`<label>stack <select id="block-stack" @change=${(e: Event) => store.change({ kind: (e.target as HTMLSelectElement).value as "encoder", query: -1, key: -1 })}>${(["encoder", "decoder"] as const).map((s) => html`<option value=${s} ?selected=${(s === "encoder") === (k.kind === "encoder")}>${s}</option>`)}</select></label>` : nothing}
         <label>block <select id="block-layer" @change=${(e: Event) => store.change({ layer: Number((e.target as HTMLSelectElement).value) })}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layer}>${l}</option>`)}</select></label>
         <label>token <select id="block-token" @change=${(e: Event) => store.change({ query: Number((e.target as HTMLSelectElement).value) })}>${k.rows.map((t, i) => html`<option value=${i} ?selected=${i === token}>${i}: ${tokenLabel(t)}</option>`)}</select></label>
       </div>
@@ -34,7 +35,7 @@ class BlockView extends View {
   #stages(b: BlockShown): TemplateResult {
     const largest = Math.max(...b.stages.map((s) => s.length));
     return html`<ol class="stages">${b.stages.map((s) => this.#stage(s, largest))}</ol>
-      <p class="soft small" data-testid="block-off">${Number.isNaN(b.off) ? "After the last block one more norm follows, then the words." : `The last stage is the hidden state that the trace keeps; largest difference ${b.off === 0 ? "0, exactly" : b.off.toExponential(1)}.`}</p>`; // biome-ignore format: one template
+      <p class="soft small" data-testid="block-off">${Number.isNaN(b.off) ? `After the last block one more norm follows${b.stack === "encoder" ? ", then the decoder looks at it" : ", then the words"}.` : `The last stage is the hidden state that the trace keeps; largest difference ${b.off === 0 ? "0, exactly" : b.off.toExponential(1)}.`}</p>`; // biome-ignore format: one template
   }
 
   #stage(s: Stage, largest: number): TemplateResult {

@@ -5,13 +5,15 @@
 import type { Tensor } from "../../tensor/index.js";
 import { OptionError, UnavailableError } from "../../tensor/index.js";
 import type { Model } from "../../models/index.js";
-import { readInputs } from "../../models/inputs.js";
-import type { TraceInfo } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
+import { batchOf } from "./reading.js";
+import type { Kind } from "./protocol.js";
 import { watching } from "./watch.js";
 
 export interface BlockAsked {
   run: number;
+  /** Which stack of an encoder–decoder: "encoder", or its decoder for the two other kinds. */
+  kind: Kind;
   layer: number;
   token: number;
 }
@@ -29,10 +31,12 @@ export interface Stage {
 export interface BlockShown {
   layer: number;
   layers: number;
+  /** Of the two stacks of an encoder–decoder, the one looked at. */
+  stack?: "encoder" | "decoder";
   token: number;
   width: number;
   stages: Stage[];
-  /** Largest |difference| between the last stage and the hidden state that the trace keeps. */
+  /** Largest |difference| between the last stage and the hidden state that the trace keeps; NaN where it keeps the normed one. */
   off: number;
 }
 
@@ -42,28 +46,22 @@ const lengthOf = (x: ArrayLike<number>): number => {
   return Math.sqrt(s);
 };
 
-/** The numbers of one token in a result with a row a token. */
+/** The numbers of one token in a result with a row a token; undefined where it has other rows. */
 function rowOf(x: Tensor, tokens: number, token: number): Float32Array | undefined {
-  const width = x.size / tokens;
-  if (!Number.isInteger(width) || width < 2) return undefined;
+  const width = x.shape.at(-1)!;
+  if (x.size !== tokens * width) return undefined;
   return Float32Array.from(x.data.subarray(token * width, (token + 1) * width));
 }
 
-/** The tokens of the run once more, as the model reads them. */
-function batchOf(model: Model, info: TraceInfo): ReturnType<typeof readInputs> {
-  const own = (info.sources ?? info.sequences)[0]!.ids;
-  const decoder = info.sources && info.sequences[0]!.ids;
-  return readInputs({ inputIds: [own], ...(decoder && { decoderInputIds: [decoder] }) }, model.limits);
-}
-
 export const block: LabCall = async (asked, _options, context) => {
-  const { run, layer, token } = asked as BlockAsked;
+  const { run, kind, layer, token } = asked as BlockAsked;
   const { result, source } = context.run(run);
   const model = source.model as Model | undefined;
   if (!model) {
     throw new UnavailableError({ where: "block", argument: "the trace", got: "was recorded, and cannot be run again", fix: "open the model" }); // biome-ignore format: one error
   }
-  const states = model.family === "encoder-decoder" ? result.trace.encoderHiddenStates : result.trace.hiddenStates;
+  const stack = model.family === "encoder-decoder" ? (kind === "encoder" ? "encoder" : "decoder") : undefined;
+  const states = stack === "encoder" ? result.trace.encoderHiddenStates : result.trace.hiddenStates;
   const layers = states.length - 1;
   if (!(layer >= 0 && layer < layers)) {
     throw new OptionError({ where: "block", argument: "layer", got: `is ${layer}`, expected: `0 to ${layers - 1}` });
@@ -103,6 +101,9 @@ export const block: LabCall = async (asked, _options, context) => {
   let seen = 0;
   const here = (): boolean => seen === layer + 1;
   let mixed = false;
+  let attentions = 0;
+  /** What the encoder gave: its keys and values are no token's of this stack. */
+  let memory: Tensor | undefined;
   const sum = (y: Tensor): Tensor => {
     const row = here() ? rowOf(y, tokens, at) : undefined;
     if (row && row.length === width) {
@@ -121,7 +122,7 @@ export const block: LabCall = async (asked, _options, context) => {
     return y;
   };
   const hidden = (): void => { seen++; }; // biome-ignore format: one line
-  const pass = model.family === "encoder-decoder" ? { encoderHidden: hidden } : { hidden };
+  const pass = stack === "encoder" ? { encoderHidden: hidden } : { hidden, encoderHidden: (x: Tensor) => { memory = x; } }; // biome-ignore format: one choice
   model.scoped(() =>
     watching(
       {
@@ -149,8 +150,8 @@ export const block: LabCall = async (asked, _options, context) => {
             }
             put(
               "attention",
-              "attention",
-              `${call.heads} heads, each a mean of values weighed by its own softmax, side by side`,
+              attentions++ > 0 ? "cross-attention" : "attention",
+              `${call.heads} heads, each a mean of values${attentions > 1 ? ` of the source's ${call.keys} tokens` : ""} weighed by its own softmax, side by side`,
               row,
             );
           }
@@ -167,13 +168,15 @@ export const block: LabCall = async (asked, _options, context) => {
                 "each token alone: more numbers than the stream has, the negative ones nearly gone",
                 y,
               );
-            else if (!mixed && stages.at(-1)?.id !== "widen")
+            else if (!mixed && stages.at(-1)?.id !== "widen" && x !== memory)
               put(
                 "project",
-                "projection",
-                y.size / tokens === 3 * width
-                  ? "query, key and value of every head in one product"
-                  : "a learned product of the whole row",
+                attentions > 0 ? "query" : "projection",
+                attentions > 0
+                  ? "what it looks for in the source, all heads side by side; keys and values are the source's"
+                  : y.size / tokens === 3 * width
+                    ? "query, key and value of every head in one product"
+                    : "a learned product of the whole row",
                 y,
               );
           }
@@ -187,8 +190,9 @@ export const block: LabCall = async (asked, _options, context) => {
       () => model.compute(batchOf(model, result.trace.info), pass),
     ),
   );
-  const products = stages.filter((s) => s.id === "project");
-  if (products.length === 3 && stages.indexOf(products[2]!) < stages.findIndex((s) => s.id === "attention")) {
+  const first = stages.findIndex((s) => s.id === "attention");
+  const products = stages.slice(0, Math.max(0, first)).filter((s) => s.id === "project");
+  if (products.length === 3) {
     for (const [n, name] of ["query", "key", "value"].entries())
       Object.assign(products[n]!, {
         name,
@@ -198,7 +202,7 @@ export const block: LabCall = async (asked, _options, context) => {
   // After the last block of a model that norms first stands one more norm, which is not the block's.
   const normsFirst = stages[1]?.id === "norm";
   const last = (normsFirst ? stages.findLast((s) => s.id === "add") : undefined) ?? stages.at(-1)!;
-  const next = layer + 1 < layers ? rowOf(states[layer + 1]!, tokens, at)! : undefined;
+  const next = layer + 1 < layers || !normsFirst ? rowOf(states[layer + 1]!, tokens, at)! : undefined;
   const off =
     next && next.length === last.values.length
       ? Math.max(...next.map((x, i) => Math.abs(x - last.values[i]!)))
@@ -206,6 +210,7 @@ export const block: LabCall = async (asked, _options, context) => {
   return {
     layer,
     layers,
+    ...(stack && { stack }),
     token: at,
     width,
     stages: stages.slice(0, stages.indexOf(last) + 1),

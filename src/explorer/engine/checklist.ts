@@ -6,9 +6,11 @@ import { type AttentionListener, withListener } from "../../attention/index.js";
 import { candidateOf } from "../../check/candidate/loaded.js";
 import { checkModel } from "../../check/check.js";
 import { ruleOf } from "../../check/rules/index.js";
-import type { Model } from "../../models/index.js";
+import type { Model, ModelInputs } from "../../models/index.js";
 import { QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
+import type { Kind } from "./protocol.js";
+import { inputsOf } from "./reading.js";
 
 export interface ChecklistItem {
   id: "projections" | "scale" | "mask" | "heads";
@@ -28,26 +30,19 @@ export interface ChecklistShown {
   };
 }
 
-/** The scale that the weights betray: ln(w₁/w₂) = scale·(q·k₁ − q·k₂), over pairs that differ enough. */
+/**
+ * The scale that the weights betray: ln(w₁/w₂) − (b₁ − b₂) = scale·(q·k₁ − q·k₂), by least squares over the pairs of head 0,
+ * b what the model adds to a score. Undefined with a soft cap, where the ratio holds more than that.
+ */
 function fittedScale(record: QkRecord): number | undefined {
-  const { call } = record;
-  if (call.bias || call.alibi || call.softcap) return undefined; // the ratio then holds more than the scale
-  const { data: q } = call.q.tensor;
-  const { data: k } = call.k.tensor;
-  const map = visibleWeights(record, { head: 0 });
+  if (record.call.softcap) return undefined;
   let [top, bottom] = [0, 0];
-  for (let i = 1; i < record.queries; i++) {
-    const at = call.q.offset + i * call.q.strides[2];
-    const dot = (j: number): number => {
-      const from = call.k.offset + j * call.k.strides[2];
-      let s = 0;
-      for (let d = 0; d < call.headDim; d++) s += q[at + d]! * k[from + d]!;
-      return s;
-    };
-    const seen = [...Array(record.keys).keys()].filter((j) => map[i * record.keys + j]! > 1e-6);
-    for (let n = 1; n < seen.length; n++) {
-      const gap = dot(seen[n]!) - dot(seen[0]!);
-      const ratio = Math.log(map[i * record.keys + seen[n]!]! / map[i * record.keys + seen[0]!]!);
+  for (let i = 0; i < record.queries; i++) {
+    const row = visibleWeights(record, { head: 0, rows: [i, i + 1] });
+    const seen = [...row.keys()].filter((j) => row[j]! > 1e-6).map((j) => record.pair(0, 0, i, j));
+    for (const { dot, bias, weight } of seen.slice(1)) {
+      const gap = dot - seen[0]!.dot;
+      const ratio = Math.log(weight / seen[0]!.weight) - (bias - seen[0]!.bias);
       top += gap * ratio;
       bottom += gap * gap;
     }
@@ -55,12 +50,18 @@ function fittedScale(record: QkRecord): number | undefined {
   return bottom > 0 ? top / bottom : undefined;
 }
 
-function items(trace: Trace, model: Model | undefined, text: string): ChecklistItem[] {
-  const kind = trace.kinds[0]!;
+function items(trace: Trace, model: Model | undefined): ChecklistItem[] {
+  const several = trace.kinds.length > 1;
+  return trace.kinds.flatMap((kind) =>
+    itemsOf(trace, model, kind).map((i) => (several ? { ...i, name: `${i.name}: ${kind}` } : i)),
+  );
+}
+
+function itemsOf(trace: Trace, model: Model | undefined, kind: Kind): ChecklistItem[] {
   const layers = trace.layers(kind);
   const record = trace.record(layers[0]!, kind);
   const list: ChecklistItem[] = [];
-  const width = trace.hiddenStates[0]?.shape.at(-1);
+  const width = (trace.hiddenStates[0] ?? trace.encoderHiddenStates[0])?.shape.at(-1);
   if (record instanceof QkRecord) {
     const { heads, keyHeads, headDim } = record.call;
     list.push({
@@ -104,9 +105,10 @@ function items(trace: Trace, model: Model | undefined, text: string): ChecklistI
     id: "mask",
     name: "The mask holds",
     ok: hidden === 0 && worst < 2e-5,
-    says: `largest weight on ${pairs.toLocaleString("en")} hidden pairs: ${hidden}; rows sum to 1 within ${worst.toExponential(1)}`,
+    says: `${pairs === 0 ? "every token may see every other" : `largest weight on ${pairs.toLocaleString("en")} hidden pairs: ${hidden}`}; rows sum to 1 within ${worst.toExponential(1)}`,
   });
-  const off = model && record instanceof QkRecord && record.values ? mergedError(model, text, record) : undefined;
+  const off =
+    model && record instanceof QkRecord && record.values ? mergedError(model, inputsOf(trace.info), record) : undefined;
   if (off !== undefined) {
     list.push({
       id: "heads",
@@ -119,7 +121,7 @@ function items(trace: Trace, model: Model | undefined, text: string): ChecklistI
 }
 
 /** How far the part of a merged row that belongs to a head is from that head's own Σ weight·value, first layer. */
-function mergedError(model: Model, text: string, record: QkRecord): number | undefined {
+function mergedError(model: Model, inputs: ModelInputs, record: QkRecord): number | undefined {
   let worst: number | undefined;
   const look: AttentionListener = {
     after(site, c, result) {
@@ -144,16 +146,16 @@ function mergedError(model: Model, text: string, record: QkRecord): number | und
       return result;
     },
   };
-  withListener(look, () => model.read(text));
+  withListener(look, () => model.forward(inputs));
   return worst;
 }
 
 /** The lab call "checklist". */
 export const checklist: LabCall = async (asked, options, context) => {
   const { run } = asked as { run: number };
-  const { result, source, text } = context.run(run);
+  const { result, source } = context.run(run);
   const model = source.model as Model | undefined;
-  const list = items(result.trace, model?.family === "encoder-decoder" ? undefined : model, text);
+  const list = items(result.trace, model);
   if (!model) return { items: list } satisfies ChecklistShown;
   const candidate = candidateOf(model);
   const report = await checkModel(

@@ -8,7 +8,7 @@ import { badges } from "./badges.js";
 import { fold, groupsOf, plain, together } from "./groups.js";
 import { headTypesView } from "./head-types-view.js";
 import { describeKinds } from "./kinds.js";
-import { meanLoss, nextChange, topGuesses } from "./predict.js";
+import { meanLoss, nextChange, topGuesses, writesOn } from "./predict.js";
 import type {
   Ablation,
   Atlas,
@@ -137,12 +137,12 @@ export class Engine implements EngineApi {
       model: source.card,
       text: result.text,
       kinds,
-      ...(trace.logits && { next: topGuesses(trace, source, -1, 12) }),
+      ...(writesOn(trace) && { next: topGuesses(trace, source, -1, 12) }),
       edits,
       provenance: { ...trace.info.provenance },
       notes: result.notes,
       milliseconds,
-      hasLogits: trace.logits !== undefined,
+      hasLogits: writesOn(trace),
       hasHiddenStates: trace.hiddenStates.length > 0,
     };
   }

@@ -10,8 +10,9 @@ import type { Model } from "../../models/index.js";
 import { OptionError, type Tensor, tensor } from "../../tensor/index.js";
 import { biasAt, mayAttend, QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
-import { divergence, logitsAt, meanLoss, topOf } from "./predict.js";
+import { divergence, logitsAt, meanLoss, topOf, writesOn } from "./predict.js";
 import type { Guess, Kind } from "./protocol.js";
+import { readText } from "./reading.js";
 import type { Source } from "./sources.js";
 import { type Watch, watching } from "./watch.js";
 
@@ -159,8 +160,8 @@ export const gotchas: readonly Gotcha[] = [
     weights: (c, b, h) => softmax(scores(c, b, h, c.scale, keyHead(c, h), splitRow), c.queries, c.keys, rule(c, b, h)),
   },
   { id: "batch-transposed", small: transposedBatch },
-  { id: "padding-leak", whole: (model, text) => padded(model, text, "no mask") },
-  { id: "left-pad-positions", whole: (model, text) => padded(model, text, "positions count pads") },
+  { id: "padding-leak", whole: (model, _, right) => padded(model, right, "no mask") },
+  { id: "left-pad-positions", whole: (model, _, right) => padded(model, right, "positions count pads") },
   {
     id: "rope-layout",
     whole(model, text, right) {
@@ -172,7 +173,7 @@ export const gotchas: readonly Gotcha[] = [
             return go(x, cos, sin, positions, { ...o, interleaved: !o.interleaved });
           },
         },
-        () => model.read(text, wanted).trace,
+        () => readText(model, text, wanted).trace,
       );
       if (turned === 0) throw refused("has no rotary positions", "open a Llama, Mistral or Qwen");
       return { right, wrong };
@@ -184,7 +185,7 @@ export const gotchas: readonly Gotcha[] = [
       right,
       wrong: watching(
         { linear: (go, x, w, { residual: _, ...o } = {}) => go(x, w, o) },
-        () => model.read(text, wanted).trace,
+        () => readText(model, text, wanted).trace,
       ),
     }),
   },
@@ -194,9 +195,9 @@ export const gotchas: readonly Gotcha[] = [
 const wanted = { trace: { logits: true } } as const;
 
 /** The text with four tokens of padding, in front of a decoder's and behind an encoder's, read right and wrong. */
-function padded(model: Model, text: string, how: "no mask" | "positions count pads"): Whole {
+function padded(model: Model, { info }: Trace, how: "no mask" | "positions count pads"): Whole {
   if (model.family === "encoder-decoder") throw refused("has two stacks", "open a GPT, a Llama or a BERT");
-  const { ids } = model.tokenizer.encode(text);
+  const { ids } = info.sequences[0]!;
   const pads = 4;
   const front = model.family === "decoder" || how === "positions count pads";
   const around = <T>(filling: T, own: readonly T[]): T[] => {
@@ -230,7 +231,7 @@ function normedAfter(model: Model, text: string, right: Trace): Whole {
     if (o?.residual) count.sums++;
     return go(x, w, o);
   };
-  watching({ layerNorm: counting, rmsNorm: counting, linear: sum }, () => model.read(text));
+  watching({ layerNorm: counting, rmsNorm: counting, linear: sum }, () => readText(model, text));
   if (count.norms !== count.sums + 1)
     throw refused("does not norm before each part of a block", "open a GPT-2 or a Llama");
   let norms = 0;
@@ -249,7 +250,7 @@ function normedAfter(model: Model, text: string, right: Trace): Whole {
         return o?.residual && owed ? owed(y) : y;
       },
     },
-    () => model.read(text, wanted).trace,
+    () => readText(model, text, wanted).trace,
   );
   return { right, wrong };
 }
@@ -373,8 +374,7 @@ export const gotcha: LabCall = async (asked, options, context) => {
     );
   const model = source.model as Model | undefined;
   if (chosen.whole) {
-    if (!model || !result.trace.logits)
-      throw refused("was recorded, and this mistake is made by a model", "open a model");
+    if (!model) throw refused("was recorded, and this mistake is made by a model", "open a model");
     return wholeShown(chosen.whole(model, text, result.trace), { layer, kind, head, source });
   }
   const right = visibleWeights(record, { head });
@@ -389,8 +389,8 @@ export const gotcha: LabCall = async (asked, options, context) => {
   await context.breathe();
   options.signal?.throwIfAborted();
   const shown = compared(right, wrong, record.queries, record.keys);
-  if (!model || !result.trace.logits) return shown;
-  const broken = withListener(mistaken(chosen), () => model.read(text, { trace: { logits: true } })).trace;
+  if (!model || !writesOn(result.trace)) return shown;
+  const broken = withListener(mistaken(chosen), () => readText(model, text, wanted)).trace;
   const [a, b] = [logitsAt(result.trace, -1)!, logitsAt(broken, -1)!];
   const next = {
     right: topOf(a, source, 6),
@@ -417,7 +417,7 @@ function wholeShown(
   );
   const last = -1 - (pads?.[1] ?? 0);
   const [x, y] = [logitsAt(right, last), logitsAt(wrong, last)];
-  if (!x || !y) return { ...shown, ...(pads && { pads }) };
+  if (!x || !y || !writesOn(right)) return { ...shown, ...(pads && { pads }) };
   const loss = (trace: Trace): number | null => (pads ? null : meanLoss(trace));
   const next = {
     right: topOf(x, at.source, 6),

@@ -2,14 +2,14 @@
  * @file Calls that pages of the labs and chapters bring with them. Add yours here: a name and a function that gets what the
  * page sent, progress and cancelling, and the engine's models and runs. Import what is heavy inside the function.
  */
-import type { CallOptions, KindView, RunView } from "./protocol.js";
+import type { CallOptions, Edit, KindView, RunView } from "./protocol.js";
 import type { RunResult, Source } from "./sources.js";
 
 export interface LabContext {
   /** Lets other messages in; await it at least every 30 ms of work. */
   breathe(): Promise<void>;
   source(id: string): Promise<Source>;
-  run(id: number): { result: RunResult; source: Source; text: string; kinds: KindView[] };
+  run(id: number): { result: RunResult; source: Source; text: string; edits: Edit[]; kinds: KindView[] };
   /** Keeps a result that was not asked for by `run`, as a run that every view can look at. */
   keep(source: Source, result: RunResult): RunView;
 }

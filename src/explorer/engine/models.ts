@@ -13,6 +13,7 @@ import { lensRows } from "./lens.js";
 import { logitsAt, topOf } from "./predict.js";
 import type { CallOptions, DroppedFile, Edit, GenerationStep, ModelCard } from "./protocol.js";
 import { idsOf } from "./ids.js";
+import { idInputs, sidesOf, targetMark } from "./reading.js";
 import { emptyText, type RunResult, type Source, traceSource } from "./sources.js";
 import { runWithEdits } from "./what-if.js";
 import { outputProjection } from "./weights.js";
@@ -21,9 +22,6 @@ import { outputProjection } from "./weights.js";
 const longest = 16_384;
 /** Logits of a run, in numbers: more would not fit beside the model. */
 const mostLogits = 2 ** 27;
-/** What stands between a source and a target in the text box. */
-export const targetMark = "=>";
-
 export function modelSource(card: ModelCard, load: (options: CallOptions) => Promise<Model>): Source {
   let loading: Promise<Model> | undefined;
   let model: Model | undefined;
@@ -45,7 +43,7 @@ export function modelSource(card: ModelCard, load: (options: CallOptions) => Pro
     },
     word: (id) => wordOf(model!, id),
     lens: (result, top) => lensRows(model!, result.trace, (id) => wordOf(model!, id), top),
-    outputProjection: (layer, head) => outputProjection(model!, layer, head),
+    outputProjection: (layer, head, kind) => outputProjection(model!, layer, head, kind),
   };
   source.generate = async (asked, options, breathe) => {
     const { text, trace } = await generate(model!, asked, options, breathe);
@@ -97,25 +95,25 @@ function read(model: Model, given: string, edits: Edit[]): RunResult {
   return { trace, text: given, notes };
 }
 
+const asksForTarget = `Write “source ${targetMark} target” to see the decoder read a target.`;
+
 /** A model without a tokenizer reads ids; an encoder–decoder's target follows after the mark. */
 function readIds(model: Model, given: string, edits: Edit[]): RunResult {
-  const [source, target] = given.split(targetMark, 2) as [string, string | undefined];
-  const ids = idsOf(source, model.name);
+  const all = idInputs(model, given);
+  const ids = all.inputIds[0]!;
   if (ids.length === 0) throw emptyText();
   const room = Math.max(1, tables.has(model.architecture) ? (model.contextLength ?? longest) : longest);
-  const start = (model.config["decoder_start_token_id"] as number | undefined) ?? model.padId;
-  const inputs = { inputIds: [ids.slice(0, room)], ...(model.family === "encoder-decoder" && { decoderInputIds: [[start, ...(target ? idsOf(target, model.name) : [])]] }) }; // biome-ignore format: one record
+  const inputs = { ...all, inputIds: [ids.slice(0, room)] };
+  const notes = ["This model has no tokenizer: the text is read as token ids."];
+  if (model.family === "encoder-decoder" && sidesOf(given)[1] === undefined) notes.push(asksForTarget);
   const trace = runWithEdits((options) => model.forward(inputs, options), model, edits);
-  return { trace, text: given, notes: ["This model has no tokenizer: the text is read as token ids."] };
+  return { trace, text: given, notes };
 }
 
 function split(given: string, notes: string[]): [string, string | undefined] {
-  const at = given.indexOf(targetMark);
-  if (at < 0) {
-    notes.push(`Write “source ${targetMark} target” to see the decoder read a target.`);
-    return [given, undefined];
-  }
-  return [given.slice(0, at).trim(), given.slice(at + targetMark.length).trim()];
+  const sides = sidesOf(given);
+  if (sides[1] === undefined) notes.push(asksForTarget);
+  return sides;
 }
 
 /** A vocabulary id as the text it would add. */

@@ -1,30 +1,38 @@
 /**
- * @file Path trace: from the token a model is about to say back through the edges that carry most, each tested by cutting it.
+ * @file Path trace: from what a model is about to say back through the edges that carry most, each tested by cutting it.
  *
- * An edge (layer, head, query → key) carries α·‖v·W_O‖ into the query's stream. From the last position at the last layer
- * down, the strongest edges of each layer are cut one by one, and the one whose cut moves the word's logit most is
- * followed, its key becoming the next query: strength alone does not say whether what is carried matters for this word.
+ * An edge (layer, head, query → key) carries α·‖v·W_O‖ into the query's stream. From the position asked about at the last
+ * layer down, the strongest edges of each layer are cut one by one, and the one whose cut moves the result most is
+ * followed, its key becoming the next query: strength alone does not say whether what is carried matters here. In a decoder
+ * that looks back at an encoder both attentions of a layer are tried; an edge into the source goes on at the encoder's top.
  * An edge is cut by taking its own α·v out of the head's output, the other weights staying as they are.
+ *
+ * The result is a word's logit where the model gives one for the position, a class's where it gives one a text, else the
+ * position's last vector, whose move is counted as a share of its length.
  */
 import { type AttentionListener, withListener } from "../../attention/index.js";
 import type { Model } from "../../models/index.js";
 import { OptionError, tensor, UnavailableError } from "../../tensor/index.js";
-import { type AttentionRecord, QkRecord, visibleWeights } from "../../trace/index.js";
+import { QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
-import { logitsAt, topOf } from "./predict.js";
+import { logitsAt, topOf, writesOn } from "./predict.js";
 import type { Guess, Kind } from "./protocol.js";
+import { inputsOf } from "./reading.js";
 import type { Source } from "./sources.js";
+import { runWithEdits } from "./what-if.js";
 
 export interface PathAsked {
   run: number;
-  kind: Kind;
-  /** Vocabulary id whose logit is followed; default: the most probable next token. */
+  /** The token whose result is followed; default: the last; of an encoder the masked one, else the first. */
+  position?: number;
+  /** Vocabulary id, or class, whose logit is followed; default: the most probable. */
   target?: number;
   /** Paths by chance to hold it against; default 20. */
   random?: number;
   seed?: number;
 }
 export interface Edge {
+  kind: Kind;
   layer: number;
   head: number;
   query: number;
@@ -34,13 +42,18 @@ export interface Edge {
   strength: number;
 }
 export interface PathShown {
-  target: Guess;
+  /** What is followed: the next word, the word at the token itself, a class of the whole text, or the token's last vector. */
+  of: "next" | "word" | "class" | "vector";
+  position: number;
+  /** Absent for a vector. */
+  target?: Guess;
   choices: Guess[];
-  logit: number;
-  edges: (Edge & { /** Change of the logit when this edge alone is cut. */ cut: number })[];
-  /** Change of the logit when the whole path is cut. */
+  /** Before any cut: the logit, or the vector's length. */
+  before: number;
+  edges: (Edge & { /** Change when this edge alone is cut: of the logit, or ‖new − old‖ / ‖old‖. */ cut: number })[];
+  /** The same when the whole path is cut. */
   cut: number;
-  /** The same for paths by chance, of equal length, from the same place. */
+  /** The same for paths by chance, through the same attentions, from the same place. */
   random: number[];
 }
 
@@ -68,7 +81,7 @@ function strengths(
   const weight = visibleWeights(record, { head, rows: [query, query + 1] });
   const [, Hk, Lk, Dv] = record.values!.shape as [number, number, number, number];
   const group = Math.floor((head * Hk) / record.heads);
-  const projection = source.outputProjection?.(record.site.layer, head);
+  const projection = source.outputProjection?.(record.site.layer, head, record.site.kind);
   const strength = Float64Array.from(weight, (w, j) => {
     if (!(w > 0)) return w;
     const v = record.values!.data.subarray((group * Lk + j) * Dv, (group * Lk + j + 1) * Dv);
@@ -85,10 +98,10 @@ function strengths(
 }
 
 /** Takes α·v of some edges out of what heads give. */
-function cutting(kind: Kind, edges: readonly Edge[]): AttentionListener {
+function cutting(edges: readonly Edge[]): AttentionListener {
   return {
     after(site, c, result) {
-      const own = edges.filter((e) => site.kind === kind && site.layer === e.layer);
+      const own = edges.filter((e) => site.kind === e.kind && site.layer === e.layer);
       if (own.length === 0) return result;
       const out = result.output.data.slice();
       const D = c.valueDim;
@@ -103,79 +116,127 @@ function cutting(kind: Kind, edges: readonly Edge[]): AttentionListener {
   };
 }
 
+/** What is followed through the cuts, and how far a reading of it is from the first one. */
+interface Result extends Pick<PathShown, "of" | "position" | "target" | "choices" | "before"> {
+  moved(trace: Trace): number;
+}
+
+function resultOf(trace: Trace, source: Source, { position, target }: PathAsked): Result {
+  const { logits } = trace;
+  const tokens = trace.info.sequences[0]!.ids.length;
+  if (position !== undefined && !(Number.isInteger(position) && position >= 0 && position < tokens)) {
+    throw new OptionError({ where: "path trace", argument: "position", got: `is ${position}`, expected: `a token, 0 to ${tokens - 1}` }); // biome-ignore format: one error
+  }
+  const word = (all: Float32Array, of: "next" | "word" | "class", at: number, row: number): Result => {
+    const choices = topOf(all, of === "class" ? { word: (id) => `class ${id}` } : source, 8);
+    const wanted = choices.find((g) => g.id === target) ?? choices[0]!;
+    const before = all[wanted.id]!;
+    return { of, position: at, target: wanted, choices, before, moved: (t) => logitsAt(t, row)![wanted.id]! - before };
+  };
+  if (logits && logits.shape.length === 3 && logits.shape[1] === tokens) {
+    const next = writesOn(trace);
+    const masked = trace.info.sequences[0]!.tokens.findIndex((t) => /^(\[MASK\]|<mask>)$/.test(t));
+    const at = position ?? (next ? tokens - 1 : Math.max(0, masked));
+    return word(logitsAt(trace, at)!, next ? "next" : "word", at, at);
+  }
+  if (logits && logits.shape.length === 2) return word(logitsAt(trace, 0)!, "class", 0, 0);
+  const last = trace.hiddenStates.at(-1);
+  if (!last) throw new UnavailableError({ where: "path trace", argument: "the run", got: "has neither logits nor states to follow" }); // biome-ignore format: one error
+  const at = position ?? 0;
+  const row = (t: Trace): Float32Array => {
+    const state = t.hiddenStates.at(-1)!;
+    const width = state.shape.at(-1)!;
+    return state.data.slice(at * width, (at + 1) * width);
+  };
+  const own = row(trace);
+  const before = Math.hypot(...own);
+  const moved = (t: Trace): number => Math.hypot(...row(t).map((x, d) => x - own[d]!)) / before;
+  return { of: "vector", position: at, choices: [], before, moved };
+}
+
 export const path: LabCall = async (asked, options, context) => {
-  const { run, kind, target, random = 20, seed = 1 } = asked as PathAsked;
-  const { result, source, text } = context.run(run);
+  const { run, random = 20, seed = 1 } = asked as PathAsked;
+  const { result, source, edits } = context.run(run);
   const model = source.model as Model | undefined;
   const { trace } = result;
-  const last = logitsAt(trace, -1);
-  if (!model || !last || kind === "encoder" || kind === "cross") {
+  if (!model) {
     throw new UnavailableError({
       where: "path trace",
-      argument: model ? "this attention" : "the trace",
-      got: model ? "leads to no next word" : "was recorded, and cannot be run with an edge cut",
-      fix: "open a model that writes: GPT, Llama",
+      argument: source.card.name,
+      got: "cannot be run with an edge cut",
+      fix: "open the model's own folder (config.json and safetensors) or GGUF file",
     });
   }
-  if (kind !== "self")
-    throw new OptionError({ where: "path trace", argument: "kind", got: `is ${kind}`, expected: "self" });
-  const choices = topOf(last, source, 8);
-  const wanted = choices.find((g) => g.id === target) ?? choices[0]!;
-  const layers = [...trace.layers(kind)].reverse();
-  const records = layers.map((l) => trace.record(l, kind));
-  if (records.some((r: AttentionRecord) => !(r instanceof QkRecord) || !r.values)) {
+  if (trace.records.some((r) => !(r instanceof QkRecord) || !r.values)) {
     throw new UnavailableError({ where: "path trace", argument: "the run", got: "has no value vectors", fix: "read the text again without painted weights" }); // biome-ignore format: one error
   }
+  const record = (kind: Kind, layer: number): QkRecord => trace.record(layer, kind) as QkRecord;
+  const inputs = inputsOf(trace.info);
+  const reading = (edges: readonly Edge[]): Trace =>
+    withListener(cutting(edges), () =>
+      edits.length > 0
+        ? runWithEdits((o) => model.forward(inputs, o), model, edits)
+        : model.forward(inputs, { trace: { logits: true, hiddenStates: true } }).trace,
+    );
+  const { moved, ...followed } = resultOf(reading([]), source, asked as PathAsked);
 
-  const candidates = (record: QkRecord, query: number): Edge[] => {
+  const candidates = (r: QkRecord, query: number): Edge[] => {
+    const { kind, layer } = r.site;
     const out: Edge[] = [];
-    for (let head = 0; head < record.heads; head++) {
-      const { weight, strength } = strengths(record, head, query, source);
-      for (let key = 0; key < record.keys; key++)
-        if (!Number.isNaN(weight[key]!)) out.push({ layer: record.site.layer, head, query, key, weight: weight[key]!, strength: strength[key]! }); // biome-ignore format: one candidate
+    for (let head = 0; head < r.heads; head++) {
+      const { weight, strength } = strengths(r, head, query, source);
+      for (let key = 0; key < r.keys; key++)
+        if (!Number.isNaN(weight[key]!)) out.push({ kind, layer, head, query, key, weight: weight[key]!, strength: strength[key]! }); // biome-ignore format: one candidate
     }
     return out;
   };
-  const logitWithout = (edges: readonly Edge[]): number => {
-    const cut = withListener(cutting(kind, edges), () => model.read(text, { trace: { logits: true } })).trace;
-    return logitsAt(cut, -1)![wanted.id]!;
+  /** The attentions an edge can be of, from the one above it down; none below the first layer. */
+  const below = (edge: Edge | undefined): QkRecord[] => {
+    const from = !edge ? (trace.kinds.includes("decoder") ? "decoder" : trace.kinds[0]!) : edge.kind === "cross" ? "encoder" : edge.kind; // biome-ignore format: one choice
+    const layers = trace.layers(from);
+    const layer = !edge || edge.kind === "cross" ? layers.at(-1)! : layers[layers.indexOf(edge.layer) - 1];
+    if (layer === undefined) return [];
+    return [
+      record(from, layer),
+      ...(from === "decoder" && trace.kinds.includes("cross") ? [record("cross", layer)] : []),
+    ];
   };
-  const logit = logitWithout([]);
-  const total = layers.length * (tried + 1) + random;
+  const total = trace.layers(trace.kinds[0]!).length * (tried + 1) + random;
   let done = 0;
   const change = async (cut: readonly Edge[]): Promise<number> => {
-    const moved = logitWithout(cut) - logit;
+    const by = moved(reading(cut));
     options.onProgress?.(Math.min(++done, total), total, "cuts made");
     await context.breathe();
     options.signal?.throwIfAborted();
-    return moved;
-  };
-  const follow = async (pick: (from: Edge[], above: readonly Edge[]) => Edge | Promise<Edge>): Promise<Edge[]> => {
-    const edges: Edge[] = [];
-    let query = records[0]!.queries - 1;
-    for (const record of records as QkRecord[]) {
-      const edge = await pick(candidates(record, query), edges);
-      edges.push(edge);
-      query = edge.key;
-    }
-    return edges;
+    return by;
   };
   let cut = 0;
-  const edges = await follow(async (from, above) => {
-    const strongest = from.sort((a, b) => b.strength - a.strength).slice(0, tried);
+  const edges: Edge[] = [];
+  for (let from = below(undefined); from.length > 0; from = below(edges.at(-1))) {
+    const query = edges.at(-1)?.key ?? followed.position;
+    const all = from.flatMap((r) => candidates(r, query));
+    if (all.length === 0) break; // a row that sees nothing
+    const strongest = all.sort((a, b) => b.strength - a.strength).slice(0, tried);
     let best = strongest[0]!;
     let most = -1;
     for (const edge of strongest) {
-      const moved = await change([...above, edge]);
-      if (Math.abs(moved) <= most) continue;
-      [best, most, cut] = [edge, Math.abs(moved), moved];
+      const by = await change([...edges, edge]);
+      if (Math.abs(by) <= most) continue;
+      [best, most, cut] = [edge, Math.abs(by), by];
     }
-    return best;
-  });
-  const chance = seeded(seed);
+    edges.push(best);
+  }
   const each: PathShown["edges"] = [];
   for (const e of edges) each.push({ ...e, cut: await change([e]) });
+  const chance = seeded(seed);
   const others: number[] = [];
-  for (let n = 0; n < random; n++) others.push(await change(await follow((c) => c[Math.floor(chance() * c.length)]!)));
-  return { target: wanted, choices, logit, edges: each, cut, random: others } satisfies PathShown;
+  for (let n = 0; n < random; n++) {
+    const path: Edge[] = [];
+    for (const { kind, layer } of edges) {
+      const from = candidates(record(kind, layer), path.at(-1)?.key ?? followed.position);
+      if (from.length > 0) path.push(from[Math.floor(chance() * from.length)]!);
+    }
+    others.push(await change(path));
+  }
+  return { ...followed, edges: each, cut, random: others } satisfies PathShown;
 };

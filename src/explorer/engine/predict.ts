@@ -1,10 +1,23 @@
 /** @file What a model expects next, and how an edit changes it: probabilities, KL, loss, in float64 over float32 logits. */
-import type { Trace } from "../../trace/index.js";
+import { QkRecord, type Trace } from "../../trace/index.js";
 import type { Guess, NextChange } from "./protocol.js";
 
 interface Speaks {
   /** The text of a vocabulary id. */
   word?(id: number): string;
+}
+
+/**
+ * Whether a trace's logits say what comes after each token. Those of a masked-language model say what stands at it, those of
+ * a classifier what a text is.
+ */
+export function writesOn(trace: Trace): boolean {
+  const { logits, info } = trace;
+  const own = info.sequences[0]?.ids.length;
+  if (logits?.shape.length !== 3 || logits.shape[1] !== own || /bert|electra/i.test(info.architecture)) return false;
+  const reads = trace.records.find((r) => r.site.kind !== "encoder" && r.site.kind !== "cross");
+  if (!(reads instanceof QkRecord) || reads.queries === 1) return true;
+  return reads.call.rule.end[0]! < reads.keys;
 }
 
 /** Logits of one position of the first sequence; −1 = the last. */
@@ -48,7 +61,7 @@ export function divergence(before: ArrayLike<number>, after: ArrayLike<number>):
 /** Mean −log p of each token given those before it; null for a text of one token or a trace without logits. */
 export function meanLoss(trace: Trace): number | null {
   const ids = trace.info.sequences[0]?.ids ?? [];
-  if (!trace.logits || ids.length < 2) return null;
+  if (!writesOn(trace) || ids.length < 2) return null;
   let total = 0;
   for (let i = 0; i + 1 < ids.length; i++) total -= logProbabilities(logitsAt(trace, i)!)[ids[i + 1]!]!;
   return total / (ids.length - 1);
@@ -59,7 +72,8 @@ type Seen = { source: Speaks; result: { trace: Trace } };
 /** What changed between two runs of the same text. */
 export function nextChange(before: Seen, after: Seen): NextChange {
   const [a, b] = [logitsAt(before.result.trace, -1), logitsAt(after.result.trace, -1)];
-  if (!a || !b) return { kl: Number.NaN, before: [], after: [], lossBefore: null, lossAfter: null, target: null };
+  if (!a || !b || !writesOn(before.result.trace))
+    return { kl: Number.NaN, before: [], after: [], lossBefore: null, lossAfter: null, target: null };
   const was = topOf(a, before.source, 12);
   const [pa, pb] = [logProbabilities(a), logProbabilities(b)];
   const shown = new Set([...was.slice(0, 8).map((g) => g.id), ...topOf(b, after.source, 8).map((g) => g.id)]);

@@ -99,6 +99,7 @@ export interface RunView {
   /** Things the reader should know: "cut to 256 tokens". */
   notes: string[];
   milliseconds: number;
+  /** Whether it says what comes next. */
   hasLogits: boolean;
   hasHiddenStates: boolean;
 }

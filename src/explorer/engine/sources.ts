@@ -2,7 +2,7 @@
 import type { Tensor } from "../../tensor/index.js";
 import { OptionError } from "../../tensor/index.js";
 import type { Trace } from "../../trace/index.js";
-import type { CallOptions, Edit, GenerationStep, Guess, ModelCard } from "./protocol.js";
+import type { CallOptions, Edit, GenerationStep, Guess, Kind, ModelCard } from "./protocol.js";
 import { cut, type PlannedHead, syntheticTrace } from "./synthetic.js";
 
 export interface RunResult {
@@ -26,7 +26,7 @@ export interface Source {
   ): Promise<string>;
   lens?(result: RunResult, top: number): { layer: number; rows: Guess[][] }[];
   /** The output projection of a head, [width, Dv], for value-weighted views. */
-  outputProjection?(layer: number, head: number): Tensor | undefined;
+  outputProjection?(layer: number, head: number, kind: Kind): Tensor | undefined;
   /** The model itself, for labs. */
   model?: unknown;
   /** The latest generation, as its cache left it. */

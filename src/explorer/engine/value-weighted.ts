@@ -50,7 +50,7 @@ function effectNorms(record: QkRecord, head: number, source: Source): Float64Arr
   const [, Hk, Lk, Dv] = record.values!.shape as [number, number, number, number];
   const at = Math.floor((head * Hk) / record.heads) * Lk;
   const { data } = record.values!;
-  const projection = source.outputProjection?.(record.site.layer, head); // [width, Dv]
+  const projection = source.outputProjection?.(record.site.layer, head, record.site.kind); // [width, Dv]
   return Float64Array.from({ length: Lk }, (_, j) => {
     const v = data.subarray((at + j) * Dv, (at + j + 1) * Dv);
     if (!projection) return Math.hypot(...v);

@@ -2,6 +2,7 @@
 import { ops } from "../../kernels/index.js";
 import type { Model } from "../../models/index.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
+import type { Kind } from "./protocol.js";
 
 const known = new WeakMap<Model, Map<string, Tensor>>();
 
@@ -23,14 +24,18 @@ export function weightNamed(model: Model, ...ends: string[]): Tensor | undefined
   return undefined;
 }
 
+/** Where T5 keeps an attention. */
+const stackOf = (kind: Kind): string => (kind === "encoder" ? "encoder" : "decoder");
+const sublayerOf = (kind: Kind): string => (kind === "cross" ? "layer.1.EncDecAttention" : "layer.0.SelfAttention");
+
 /** W_O of one head as [width, Dv]: the columns of the output projection that this head's output meets. */
-export function outputProjection(model: Model, layer: number, head: number): Tensor | undefined {
+export function outputProjection(model: Model, layer: number, head: number, kind: Kind = "self"): Tensor | undefined {
   const linear = weightNamed(
     model,
+    ...(kind === "self" ? [] : [`${stackOf(kind)}.block.${layer}.${sublayerOf(kind)}.o.weight`]),
     `layers.${layer}.self_attn.o_proj.weight`,
     `layer.${layer}.attention.output.dense.weight`,
     `layer.${layer}.attention.out_lin.weight`,
-    `block.${layer}.layer.0.SelfAttention.o.weight`,
   ); // [width, H·Dv]
   const conv = linear ? undefined : weightNamed(model, `h.${layer}.attn.c_proj.weight`); // [H·Dv, width], as GPT-2 stores it
   const found = linear ?? conv;

@@ -8,6 +8,7 @@ import type { Edit as ModelEdit, Model } from "../../models/index.js";
 import { tensor } from "../../tensor/index.js";
 import { type AttentionRecord, MapRecord, mayAttend, Trace, visibleWeights } from "../../trace/index.js";
 import type { Edit, Kind } from "./protocol.js";
+import { readText } from "./reading.js";
 
 const kept = { values: true, logits: true, hiddenStates: true };
 
@@ -163,7 +164,7 @@ function outputOf(model: Model, edit: One, text: string): Float32Array[] {
       return result;
     },
   };
-  withListener(listener, () => model.read(text));
+  withListener(listener, () => readText(model, text));
   return rows;
 }
 

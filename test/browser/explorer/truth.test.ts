@@ -3,18 +3,38 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { attentionWeights } from "../../../src/attention/index.js";
+import { type AttentionKind, attentionWeights } from "../../../src/attention/index.js";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
 import { openGoldenModel } from "./models.js";
-import { loadModel } from "../../../src/models/index.js";
+import { loadModel, type Model } from "../../../src/models/index.js";
 import { openOnnx } from "../../../src/onnx/index.js";
 import { tensor } from "../../../src/tensor/index.js";
 import { headsOf, MapRecord, QkRecord, Trace, writeTrace } from "../../../src/trace/index.js";
 import { root } from "../../goldens/where.js";
 import { drop } from "./drop.js";
-import { cannot, engine, eventually, explorer, sentence } from "./open.js";
+import { cannot, engine, eventually, explorer, lab, sentence } from "./open.js";
 
 const { folders, onnx } = openGoldenModel();
+
+/** α·‖v·W_O‖ of a head's first row, with the projection of this very attention: T5 has three of them in a layer. */
+async function weighedByItsOwnProjection(page: Page, model: Model, trace: Trace, kind: AttentionKind): Promise<void> {
+  const place = kind === "cross" ? "layer.1.EncDecAttention" : "layer.0.SelfAttention";
+  const name = `${kind === "encoder" ? "encoder" : "decoder"}.block.0.${place}.o.weight`;
+  const projection = [...model.named()].find(([n]) => n === name)![1].copy();
+  const record = trace.record(0, kind) as QkRecord;
+  const [Dv, inputs] = [record.values!.shape[3]!, projection.shape[1]!];
+  const row = record.weights({ batch: 0, head: 0, rows: [0, 1] }).data;
+  const moved = Array.from(row, (w, j) => {
+    const v = record.values!.data.subarray(j * Dv, (j + 1) * Dv);
+    const out = Array.from({ length: projection.shape[0]! }, (_, n) =>
+      v.reduce((s, x, d) => s + x * projection.data[n * inputs + d]!, 0),
+    );
+    return w * Math.hypot(...out);
+  });
+  const total = moved.reduce((x, y) => x + y, 0);
+  const shown = await engine<{ values: (number | null)[] }>(page, "valueWeighted", { kind, layer: 0, filter: {} });
+  moved.forEach((x, j) => { expect(shown.values[j] ?? 0, `${kind}, key ${j}`).toBeCloseTo(x / total, 4); }); // biome-ignore format: one line
+}
 
 describe.skipIf(cannot)("numbers and where they come from", () => {
   const e = explorer([...Object.values(folders), onnx]);
@@ -102,7 +122,7 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
       const numbers = (s: string): number[] => s.trim().split(" ").map(Number);
       const [source, target] = ids.split("=>");
       const inputs = { inputIds: [numbers(source!)], ...(target && { decoderInputIds: [[(model.config["decoder_start_token_id"] as number) ?? model.padId, ...numbers(target)]] }) }; // biome-ignore format: one record
-      const { trace } = model.forward(inputs, { trace: true });
+      const { trace } = model.forward(inputs, { trace: { values: true } });
       const kinds = await page.locator("#kind option").allTextContents();
       expect(kinds).toEqual(trace.kinds.length > 1 ? trace.kinds : []);
       for (const kind of trace.kinds) {
@@ -113,7 +133,23 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
         await page.evaluate((k) => (globalThis as any).qkv.store.change({ kind: k }), kind);
         await page.waitForSelector(".badges li");
         expect(await page.locator(".badges .bad").allTextContents(), kind).toEqual([]);
+        if (kind !== "self") await weighedByItsOwnProjection(page, model, trace, kind);
+        const block = await lab<any>(page, "block", { kind, layer: 0, token: 1 });
+        expect(block.off, `${kind}, block 0`).toBe(0); // ends at the very numbers that the trace keeps
+        const names = block.stages.map((x: any) => x.name).filter((x: string) => /attention/.test(x));
+        expect(names).toEqual(
+          kind === "decoder" || kind === "cross" ? ["attention", "cross-attention"] : ["attention"],
+        );
       }
+      const path = await lab<any>(page, "path", {});
+      expect(path.of).toBe({ bert: "vector", distilbert: "vector" }[name] ?? "next");
+      path.edges.slice(1).forEach((x: any, n: number) => { expect(x.query).toBe(path.edges[n].key); }); // biome-ignore format: a path, not a heap
+      expect(path.edges.at(-1).layer).toBe(0); // of the text, or of the source
+      expect(Math.abs(path.cut)).toBeGreaterThan(0);
+      const { items, report } = await lab<any>(page, "checklist", {});
+      expect(items.filter((x: any) => !x.ok)).toEqual([]);
+      expect(items).toHaveLength(4 * trace.kinds.length);
+      expect(report.ok).toBe(true);
     });
   }
 
