@@ -121,4 +121,40 @@ describe.skipIf(cannot)("a long text", () => {
     await eventually(() => page.locator("canvas.cells").isHidden()).toBe(false);
     expect(await pixel(page, 1200, 1199)).toEqual(before);
   });
+
+  test("item 32: touch: two fingers apart zoom about the point between them, one finger moves the window", async () => {
+    const page = await e.open("view=map", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    await drop(page, "long.safetensors", writeTrace(trace));
+    await still(page);
+    const canvas = page.locator("qkv-tiles-view canvas.picture");
+    await canvas.scrollIntoViewIfNeeded();
+    const box = (await canvas.boundingBox())!;
+    expect(box.x + box.width).toBeLessThanOrEqual(390);
+    const [x, y] = [box.x + box.width * 0.55, box.y + box.height * 0.5];
+    const wire = await page.context().newCDPSession(page);
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...points: [number, number][]): Promise<unknown> =>
+      wire.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: points.map(([px, py], id) => ({ x: px, y: py, id })),
+      });
+    const map = (): Promise<{ x: number; y: number; zoom: number }> => page.evaluate(() => (document.querySelector("qkv-tiles-view") as any).current.scene.map); // biome-ignore format: one call
+    const before = await map();
+    const under = (m: { x: number; zoom: number }): number => (x - box.x - m.x) / m.zoom;
+    await touch("touchStart", [x - 20, y], [x + 20, y]);
+    for (let n = 1; n <= 10; n++) await touch("touchMove", [x - 20 - 6 * n, y], [x + 20 + 6 * n, y]);
+    await touch("touchEnd");
+    await eventually(async () => (await map()).zoom / before.zoom).toBeGreaterThan(3);
+    const near = await map();
+    expect(near.zoom / before.zoom).toBeLessThan(5); // the fingers went from 40 to 160 pixels apart
+    expect(Math.abs(under(near) - under(before)) * near.zoom).toBeLessThan(60); // what was between them still is
+    await touch("touchStart", [x, y]);
+    for (let n = 1; n <= 10; n++) await touch("touchMove", [x - 8 * n, y - 4 * n]);
+    await touch("touchEnd");
+    await eventually(async () => near.x - (await map()).x).toBeGreaterThan(60);
+    const moved = await map();
+    expect(near.y - moved.y).toBeGreaterThan(25);
+    expect(moved.zoom).toBe(near.zoom);
+    expect((await choice(page))["query"]).toBe(-1); // a drag chooses nothing
+    await page.context().close();
+  });
 });
