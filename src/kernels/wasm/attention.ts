@@ -5,8 +5,8 @@ import type { AttentionCall, AttentionResult, AttentionRule, Heads } from "../ke
 import { outputHeads, outputShape } from "../layout.js";
 import type { CallArguments, Workspace } from "./workspace.js";
 
-/** Keys a step: 24 KB of 64-number keys. Anything from 48 to 192 is within 4 % of it. */
-const KEY_TILE = 96;
+/** Keys a step: 24 or 48 KB of 64-number keys. Anything from 48 to 256 is within 5 % of it; fused 128-bit tiles like longer sums. */
+const KEY_TILE = { portable: 96, relaxed: 192, wide: 96 };
 /** Panels that share a key tile while it is in the cache. */
 const PANELS = 4;
 /** Queries of a full panel: a multiple of the register tile both ways (rows for P·V, columns for K·Qᵀ). */
@@ -104,7 +104,7 @@ function cut(w: Workspace, call: AttentionCall, threads: number): CallArguments 
   const wanted = Math.ceil((4 * threads) / (call.batch * call.heads)); // tasks a head that keep every thread busy
   const panels = Math.max(1, Math.min(PANELS, threads > 1 ? Math.floor(panelsPerHead / wanted) : PANELS));
   const blockCount = Math.ceil(panelsPerHead / panels);
-  return { panel, panels, keyTile: KEY_TILE, blockCount, tasks: blockCount * call.batch * call.heads };
+  return { panel, panels, keyTile: KEY_TILE[w.build], blockCount, tasks: blockCount * call.batch * call.heads };
 }
 
 /** All of a call but the result's addresses. */
