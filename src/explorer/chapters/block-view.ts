@@ -34,7 +34,7 @@ class BlockView extends View {
 
   #stages(b: BlockShown): TemplateResult {
     const largest = Math.max(...b.stages.map((s) => s.length));
-    return html`<ol class="stages">${b.stages.map((s) => this.#stage(s, largest))}</ol>
+    return html`<p class="soft small">Bars: the token’s numbers after each stage; the line under them is their length ‖x‖, the longest full.</p><ol class="stages">${b.stages.map((s) => this.#stage(s, largest))}</ol>
       <p class="soft small" data-testid="block-off">${Number.isNaN(b.off) ? `After the last block one more norm follows${b.stack === "encoder" ? ", then the decoder looks at it" : ", then the words"}.` : `The last stage is the hidden state that the trace keeps; largest difference ${b.off === 0 ? "0, exactly" : b.off.toExponential(1)}.`}</p>`; // biome-ignore format: one template
   }
 

@@ -88,6 +88,7 @@ abstract class ChapterPage extends View {
           `[1, ${k.keyHeads}, ${k.keys}, ${k.headDim}]`,
           k.keyHeads < k.heads ? "what it can be found by; heads are shared in groups" : "what it can be found by",
         ],
+        ["v", k.hasValues ? `[1, ${k.keyHeads}, ${k.keys}, ${k.headDim}]` : "not recorded", "what it hands over"],
         ["scores, weights", `[1, ${k.heads}, ${k.queries}, ${k.keys}]`, "never stored: rebuilt where somebody looks"],
         ["row sums", `[1, ${k.heads}, ${k.queries}]`, "ln Σ e^score, all that is kept of a row"],
         ["merged", `[1, ${k.queries}, ${k.heads * k.headDim}]`, "all heads side by side, before W_O"],
@@ -114,12 +115,14 @@ abstract class ChapterPage extends View {
       if (!run.hasHiddenStates)
         return html`<p class="soft">This trace holds no hidden states; open a model to see them.</p>`;
       const answer = store.ask<StreamShown>(
-        `stream ${run.id}`,
-        () => store.engine.lab("stream", { run: run.id }) as Promise<StreamShown>,
+        `stream ${run.id} ${k.kind}`,
+        () => store.engine.lab("stream", { run: run.id, kind: k.kind }) as Promise<StreamShown>,
       ).value;
       if (answer.state !== "ready") return waiting(answer, "Measuring");
       const rows = answer.value.layers.map(({ length, added }, l): [string, string, string] => [
-        l === 0 ? "embedding" : l === answer.value.layers.length - 1 ? `after block ${l}, normed` : `after block ${l}`,
+        l === 0
+          ? "embedding"
+          : `after block ${l - 1}${answer.value.normed && l === answer.value.layers.length - 1 ? ", normed" : ""}`,
         length.toFixed(2),
         added === null ? "mean length of a token's vector" : `changed by a vector of length ${added.toFixed(2)}`,
       ]);

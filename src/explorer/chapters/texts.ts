@@ -3,6 +3,7 @@
  * tutorial is wrong, the page says what is right and why.
  */
 import type { Chapter } from "./blocks.js";
+import { firstLook } from "../state/choice.js";
 import { smallest, twoHeads } from "./examples.js";
 
 const repeated = "The whale rose, and the sea rose with the whale; the ship turned, and the sea";
@@ -25,7 +26,7 @@ export const chapters: readonly Chapter[] = [
       {
         view: "text",
         says: "Point at a word: the others are shaded by how much it takes from them.",
-        set: { text: repeated, query: -1 },
+        set: { text: repeated, query: -1, ...firstLook },
       },
       {
         wrong: "RNNs and LSTMs “have a limited context window”.",
@@ -33,7 +34,7 @@ export const chapters: readonly Chapter[] = [
           "They have none: the window is the Transformer's. What fails is memory. Everything must pass through one state, step by step, and in practice what lies more than some two hundred words back no longer matters much (Khandelwal et al. 2018, arXiv:1805.04623). LSTMs were built against vanishing gradients in the first place.",
       },
       {
-        wrong: "Position is never mentioned.",
+        wrong: "Self-attention, explained without a word on position.",
         right:
           "Without positions, attention cannot tell “dog bites man” from “man bites dog”: shuffle the tokens and the outputs are shuffled likewise, nothing else. Models add positions to the input, to the score, or turn q and k by an angle (RoPE).",
       },
@@ -65,9 +66,10 @@ export const chapters: readonly Chapter[] = [
           "The products are added up: one pair, one score. With a single key the softmax of its single score is 1, whatever the score is. To choose, there must be at least two keys.",
       },
       {
-        wrong: "The tutorial's first example stops at once: a list has no `.T`, and a softmax of one score is 1.",
+        wrong:
+          "The tutorial's first example: `np.dot(query, key.T)` on plain lists, no scale, and the softmax of its one score.",
         right:
-          "The smallest example that does something has one query and two keys. It is above; change a number and see.",
+          "It stops at once, a list having no `.T`; with arrays the softmax of one score is 1, and 1/√d is missing. The smallest example that does something has one query and two keys. It is above; change a number and see.",
       },
     ],
   },
@@ -112,7 +114,7 @@ export const chapters: readonly Chapter[] = [
           "Each head works in its own smaller space: `[B, H, L, d]` with d = d_model / H as a rule. Only after all heads are laid side by side and multiplied by W_O is the width d_model again (Vaswani et al. 2017, §3.2.2).",
       },
       {
-        wrong: "`K.T` on a batch.",
+        wrong: "`np.matmul(Q, K.T)` on a batch.",
         right:
           "It reverses **all** axes. Batch and length change places, and where they happen to be equal nothing even complains. Exchange the last two only.",
       },
@@ -251,11 +253,11 @@ export const chapters: readonly Chapter[] = [
         p: "Every operation of a block as it ran for one token, with that token's numbers after it. The stream goes straight down; norm, attention and feed-forward only read it and add.",
       },
       {
-        ask: "Which adds the longer vector to the stream in this model's first block: attention or the feed-forward network?",
-        choices: ["attention", "the feed-forward network", "they are about equal"],
-        right: 1,
+        ask: "Of all the stages below, which let a token take something from another token?",
+        choices: ["attention alone", "attention and the feed-forward network", "all of them"],
+        right: 0,
         answer:
-          "In most models, and early on, the feed-forward network: it holds two thirds of the weights. See the two sums below for the model you have open: yours may differ, and other blocks do.",
+          "Attention alone. Norm, projections and feed-forward work on each token by itself, with the same weights for all. Compare the two sums: which of the two adds the longer vector differs from block to block and from token to token.",
       },
       { live: "block" },
       {
@@ -321,6 +323,7 @@ export const chapters: readonly Chapter[] = [
           "At most 6 · 3 = 18 tokens before itself, and never further, however long it trains. One global token makes it two hops to anywhere.",
       },
       { code: "npx qkv compare --length 512..8192" },
+      { link: "Lay each of them over your own text: the efficient lab", page: "efficient" },
     ],
   },
 ];

@@ -109,7 +109,11 @@ function qkScores(model: Model, table: Tensor, p: Projections, layer: number, id
 function ovScores(model: Model, table: Tensor, p: Projections, layer: number, head: number, ids: number[]): Tensor {
   const projection = outputProjection(model, layer, head); // [width, Dv]
   const parts = lensParts(model);
-  if (!projection || !parts) throw missing("the model", "has no output projection or no word table to read words from");
+  if (!projection || !parts)
+    throw missing(
+      "this model",
+      "says no words: its last layer is read by no word table. Which words a word looks for (QK) can be shown",
+    );
   const v = ops().linear(embedded(model, table, layer, ids), p.v, p.vBias ? { bias: p.vBias } : undefined); // [n, Dv]
   return parts.read(ops().linear(v, projection), false); // [n, V], through the last norm as the lens does
 }

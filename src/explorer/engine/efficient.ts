@@ -3,7 +3,7 @@ import {
   bigBird, fixed, linearAttention, linformer, longformer, type Mechanism, performer, reformer, slidingWindow, streaming,
   strided, topKBlocks,
 } from "../../attention/efficient/index.js"; // biome-ignore format: a list
-import { attention, onWarning } from "../../attention/index.js";
+import { attention, attentionWeights, onWarning } from "../../attention/index.js";
 import { OptionError, tensor, UnavailableError } from "../../tensor/index.js";
 import { QkRecord, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
@@ -37,6 +37,8 @@ export interface EfficientShown {
   notes: string[];
   /** What it is compared with. */
   against: string;
+  /** Where that is not this model's own attention: the same against it. */
+  model?: Pick<EfficientShown, "kept" | "error" | "totalKept" | "totalError">;
   /** Query–key pairs and multiply-adds, counted by the code that runs, for lengths to 10,000; exact beside it. */
   cost: { length: number; exact: number; own: number; mapBytes: number; exactBytes: number; ownBytes: number }[];
 }
@@ -169,32 +171,58 @@ const laidOver = async (...[asked, , context]: Parameters<LabCall>): Promise<Omi
   const out = m.run(q, k, v, options).data.slice();
   const milliseconds = performance.now() - start;
   const map = m.run(q, k, identity, options).data.slice();
-  const exact = visibleWeights(record, { head });
-  if (m.full) {
-    const full = m.run(q, k, identity, { causal, scale: call.scale, ...m.full(L) }).data;
+  const own = visibleWeights(record, { head });
+  const exact = own.slice();
+  const adds = Boolean(call.bias || call.alibi || call.softcap);
+  if (m.full || (adds && !m.restricts)) {
+    const full = m.full
+      ? m.run(q, k, identity, { causal, scale: call.scale, ...m.full(L) }).data
+      : attentionWeights(q, k, { causal, scale: call.scale }).data;
     for (let n = 0; n < exact.length; n++) if (m.sideways || !Number.isNaN(exact[n]!)) exact[n] = full[n]!;
-  }
+  } else if (adds) restricted(map, own, v.data, out, L);
   const then = performance.now();
   attention(q, k, v, { causal, scale: call.scale });
   const exactMilliseconds = performance.now() - then;
-  return compared({
-    map,
-    exact,
-    out,
-    values: v.data,
-    L,
-    Dv,
-    restricts: m.restricts,
+  const theirs =
+    m.full || (adds && !m.restricts)
+      ? compared({ map: map.slice(), exact: own.slice(), out, values: v.data, L, Dv, restricts: m.restricts })
+      : undefined;
+  return {
+    ...compared({ map, exact, out, values: v.data, L, Dv, restricts: m.restricts }),
+    ...(theirs && {
+      model: { kept: theirs.kept, error: theirs.error, totalKept: theirs.totalKept, totalError: theirs.totalError },
+    }),
     milliseconds,
     exactMilliseconds,
     against: m.shared
       ? "its own exact attention, in which queries are their own keys"
       : m.sideways
         ? "exact attention that sees the future too: it mixes keys before anybody looks, so it cannot hide any"
-        : "exact attention",
+        : adds && !m.restricts
+          ? "exact attention without what this model adds to a score for distance, which it has no place for"
+          : "exact attention",
     cost: costs(m, size, causal, call.headDim, L),
-  });
+  };
 };
+
+/**
+ * A mechanism that only leaves keys out, in a model that adds a bias or caps its scores: the softmax over what it sees is
+ * the model's own weights there, brought back to 1.
+ */
+function restricted(map: Float32Array, own: Float32Array, values: Float32Array, out: Float32Array, L: number): void {
+  const Dv = values.length / L;
+  out.fill(0);
+  for (let i = 0; i < L; i++) {
+    let sum = 0;
+    for (let n = i * L; n < (i + 1) * L; n++) if (map[n] !== 0 && own[n]! > 0) sum += own[n]!;
+    for (let j = 0; j < L; j++) {
+      const n = i * L + j;
+      if (map[n] === 0) continue;
+      map[n] = sum > 0 && own[n]! > 0 ? own[n]! / sum : 0;
+      for (let d = 0; d < Dv; d++) out[i * Dv + d]! += map[n]! * values[j * Dv + d]!;
+    }
+  }
+}
 
 function compared(o: {
   map: Float32Array;
@@ -204,11 +232,7 @@ function compared(o: {
   L: number;
   Dv: number;
   restricts: boolean;
-  milliseconds: number;
-  exactMilliseconds: number;
-  against: string;
-  cost: EfficientShown["cost"];
-}): Omit<EfficientShown, "notes"> {
+}): Pick<EfficientShown, "map" | "exact" | "kept" | "error" | "totalKept" | "totalError"> {
   const { map, exact, out, values, L, Dv } = o;
   const kept = new Float32Array(L);
   const error = new Float32Array(L);
@@ -243,10 +267,6 @@ function compared(o: {
     error,
     totalError: all > 0 ? Math.sqrt(off / all) : 0,
     totalKept,
-    milliseconds: o.milliseconds,
-    exactMilliseconds: o.exactMilliseconds,
-    against: o.against,
-    cost: o.cost,
   };
 }
 

@@ -2,6 +2,7 @@
 import { attention, attentionWeights } from "../../attention/index.js";
 import { tensor } from "../../tensor/index.js";
 import type { LabCall } from "./labs.js";
+import type { Kind } from "./protocol.js";
 
 /** A few tokens with q, k [n, d] and v [n, dv]. */
 export interface PlayAsked {
@@ -43,13 +44,16 @@ export const play: LabCall = async (asked) => {
 /** Mean length of a token's vector after each layer, and how much of it is new: ‖h_l − h_{l−1}‖. */
 export interface StreamShown {
   width: number;
+  /** The last one has gone through the norm before the words. */
+  normed: boolean;
   layers: { length: number; added: number | null }[];
 }
 
 /** The lab call "stream": what each block adds to the residual stream. */
 export const stream: LabCall = async (asked, _options, context) => {
-  const { run } = asked as { run: number };
-  const states = context.run(run).result.trace.hiddenStates;
+  const { run, kind } = asked as { run: number; kind: Kind };
+  const { trace } = context.run(run).result;
+  const states = kind === "encoder" ? trace.encoderHiddenStates : trace.hiddenStates;
   const width = states[0]?.shape.at(-1) ?? 0;
   const mean = (from: (i: number) => number, tokens: number): number => {
     let total = 0;
@@ -62,6 +66,7 @@ export const stream: LabCall = async (asked, _options, context) => {
   };
   return {
     width,
+    normed: !/bert|electra/i.test(trace.info.architecture), // those norm at the end of each block
     layers: states.map((h, l) => {
       const tokens = h.size / width;
       const before = states[l - 1];

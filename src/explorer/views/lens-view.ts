@@ -17,12 +17,12 @@ class LensView extends View {
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
     if (!run.hasLogits || !run.hasHiddenStates)
-      return html`<p class="empty">This run has no next-token scores to read at each layer.</p>`;
+      return html`<p class="empty">This run does not say what comes next, so there is nothing to read at each layer. A GPT or a Llama has a lens.</p>`;
     if (k.queries > 400) return html`<p class="empty">The lens shows up to 400 tokens; this text has ${k.queries}.</p>`;
     const lens = store.ask(`lens ${run.id}`, () => store.engine.lens({ run: run.id, top })).value;
     if (lens.state !== "ready") return waiting(lens, "Reading every layer");
     if (lens.value.length === 0)
-      return html`<p class="empty">This architecture's last norm and word table were not found.</p>`;
+      return html`<p class="empty">The lens reads models of one stack whose last norm and word table are known: GPT, Llama and their kin. This one has another form.</p>`;
     const c = store.choice.value;
     const at = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const pinned = c.extra["pin"];
@@ -90,6 +90,7 @@ function trajectory(title: string, values: number[], label: (v: number) => strin
   return html`<svg class="trajectory" viewBox="0 0 ${W} ${H}" role="img" aria-label=${`${title}: ${values.map(label).join(", ")}`}>
     <text x="0" y="12" class="svg-tick">${title}</text><path d=${line} class="svg-run"></path>
     ${values.map((v, i) => svg`<circle cx=${x(i)} cy=${y(v)} r="3" class="svg-point"><title>${label(v)}</title></circle>`)}
-    <text x=${left - 8} y=${y(values[0]!) + 4} class="svg-tick" text-anchor="end">${label(values[0]!)}</text></svg>`;
+    <text x=${left - 8} y=${y(values[0]!) + 4} class="svg-tick" text-anchor="end">${label(values[0]!)}</text>
+    <text x=${W - 10} y=${y(values.at(-1)!) - 6} class="svg-tick" text-anchor="end">${label(values.at(-1)!)}</text></svg>`;
 }
 define("qkv-lens-view", LensView);

@@ -193,7 +193,7 @@ class WhatIfView extends View {
       <label class="knob">strength <input id="knob-output" type="range" min="0" max="2" step="0.05" .value=${String(strength)} @change=${(e: Event) => this.#number(e, 1, "output")} /><output>× ${strength}</output></label>
       <label class="knob">scale 1/√d <input id="knob-scale" type="range" min="0" max="6" step="0.1" .value=${String(scale)} @change=${(e: Event) => this.#number(e, 1, "scaleFactor")} /><output>× ${scale}</output></label>
       <label class="knob">soft cap <input id="knob-cap" type="range" min="0" max="30" step="1" .value=${String(cap)} @change=${(e: Event) => this.#number(e, 0, "softcap")} /><output>${cap === 0 ? "none" : cap}</output></label>
-      <form class="knob" @submit=${(e: Event) => { e.preventDefault(); const text = (e.target as HTMLFormElement).querySelector("input")!.value.trim(); if (text) this.#add({ patch: text }); else this.#drop("patch"); }}><label for="knob-patch">its output from another text</label> <input id="knob-patch" type="text" .value=${(this.#now("patch") as string | undefined) ?? ""} placeholder="The ship rose, and the" /><button>Patch</button></form>
+      <form class="knob" @submit=${(e: Event) => { e.preventDefault(); const text = (e.target as HTMLFormElement).querySelector("input")!.value.trim(); if (text) this.#add({ patch: text }); else this.#drop("patch"); }}><label for="knob-patch">patch from</label> <input id="knob-patch" type="text" .value=${(this.#now("patch") as string | undefined) ?? ""} placeholder="another text, whose output it takes" /><button>Patch</button></form>
       <label class="knob">it sees <select id="knob-mask" @change=${(e: Event) => { const m = (e.target as HTMLSelectElement).value as Edit["mask"]; if (m) this.#add({ mask: m }); else this.#drop("mask"); }}>${Object.entries(masks).map(([id, name]) => html`<option value=${id} ?selected=${id === mask}>${name}</option>`)}</select></label>
     </div>`; // biome-ignore format: one template
   }
@@ -309,12 +309,12 @@ class WhatIfView extends View {
     if (!run.hasLogits) return html``;
     const busy = this.progress !== undefined;
     return html`<section class="block"><h2 class="small-head">Which head matters for this text?</h2>
-      <p class="soft">Each head is taken out in turn, everything else left alone. <label>taken out by <select id="sweep-form" @change=${(
+      <p class="soft">Each head is taken out in turn, everything else left alone.</p><p class="tools"><label>taken out by <select id="sweep-form" @change=${(
         e: Event,
       ) => {
         this.form = (e.target as HTMLSelectElement).value as Ablation;
-      }}>${Object.entries(forms).map(([id, name]) => html`<option value=${id} ?selected=${id === this.form}>${name}</option>`)}</select></label></p>
-      <p>${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" ?disabled=${this.store.run.value.state !== "ready"} @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
+      }}>${Object.entries(forms).map(([id, name]) => html`<option value=${id} ?selected=${id === this.form}>${name}</option>`)}</select></label>
+      ${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" ?disabled=${this.store.run.value.state !== "ready"} @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
       ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
       ${this.sweep ? this.#sweepGrid(this.sweep.results, k) : nothing}</section>`;
   }

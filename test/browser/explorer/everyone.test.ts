@@ -113,7 +113,7 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth), view).toBeLessThanOrEqual(640);
     }
     await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; }); // biome-ignore format: one line
-    for (const view of ["text", "map", "types"]) {
+    for (const view of views) {
       await show(page, view);
       expect(
         await page.evaluate(() => document.documentElement.scrollWidth),

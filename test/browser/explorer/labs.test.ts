@@ -82,6 +82,8 @@ describe.skipIf(cannot)("labs and chapters", () => {
       );
     for (const m of ["slidingWindow", "longformer", "streaming", "strided", "topKBlocks", "reformer"])
       expect(await off(m, 64), m).toBeLessThan(1e-5);
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ page: "efficient", extra: { mechanism: "reformer", size: "64" } })); // biome-ignore format: one call
+    await eventually(() => page.getByTestId("efficient").textContent()).toMatch(/off by (0\.0|<0\.1) %, against its own exact attention.*Against this model’s own attention it keeps \d+ % and it is off by \d+ %/); // biome-ignore format: one sentence
     for (const [m, size] of [
       ["dilated", 4],
       ["bigBird", 4],

@@ -134,6 +134,8 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
         await page.waitForSelector(".badges li");
         expect(await page.locator(".badges .bad").allTextContents(), kind).toEqual([]);
         if (kind !== "self") await weighedByItsOwnProjection(page, model, trace, kind);
+        const window = { kind, layer: 0, head: 1, mechanism: "slidingWindow", size: 64 };
+        if (kind !== "cross") expect((await lab<any>(page, "efficient", window)).totalError, kind).toBeLessThan(1e-5); // T5's biases too
         const block = await lab<any>(page, "block", { kind, layer: 0, token: 1 });
         expect(block.off, `${kind}, block 0`).toBe(0); // ends at the very numbers that the trace keeps
         const names = block.stages.map((x: any) => x.name).filter((x: string) => /attention/.test(x));
