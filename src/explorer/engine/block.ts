@@ -58,7 +58,7 @@ export const block: LabCall = async (asked, _options, context) => {
   const { result, source } = context.run(run);
   const model = source.model as Model | undefined;
   if (!model) {
-    throw new UnavailableError({ where: "block", argument: "the trace", got: "was recorded, and cannot be run again", fix: "open the model" }); // biome-ignore format: one error
+    throw new UnavailableError({ where: "block", argument: source.card.name, got: "is a graph or a recording, whose stages cannot be watched", fix: "open the model's own folder (config.json and safetensors) or GGUF file" }); // biome-ignore format: one error
   }
   const stack = model.family === "encoder-decoder" ? (kind === "encoder" ? "encoder" : "decoder") : undefined;
   const states = stack === "encoder" ? result.trace.encoderHiddenStates : result.trace.hiddenStates;

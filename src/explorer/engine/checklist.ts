@@ -72,8 +72,9 @@ function itemsOf(trace: Trace, model: Model | undefined, kind: Kind): ChecklistI
     });
     const scale = fittedScale(record);
     const usual = 1 / Math.sqrt(headDim);
-    if (scale !== undefined) {
-      const usualHere = Math.abs(scale / usual - 1) < 1e-3;
+    const usualHere = scale !== undefined && Math.abs(scale / usual - 1) < 1e-3;
+    // A graph or a recording may hold q and k with the scale in them already: another one says nothing there.
+    if (scale !== undefined && (model || usualHere)) {
       list.push({
         id: "scale",
         name: usualHere ? "Scores are divided by √d" : "Scores are not divided by √d",

@@ -44,7 +44,7 @@ export const circuit: LabCall = async (asked, _options, context) => {
   };
   const { result, source } = context.run(run);
   const model = source.model as Model | undefined;
-  if (!model) throw missing("the trace", "has no weights: open the model itself");
+  if (!model) throw missing(source.card.name, "has no weights here: open the model's own folder or GGUF file");
   if (kind !== "self") throw missing("the model", "has two stacks; circuits are read for one");
   const record = result.trace.record(layer, kind);
   const scale = record instanceof QkRecord ? record.call.scale : 1;
