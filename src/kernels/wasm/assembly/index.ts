@@ -9,6 +9,8 @@ export { timesBf16, timesF16, timesFloats } from "./few-rows"; // so that they s
 export { packPanels, packRows } from "./pack"; // operands of products
 export { product, productScratch, productTileRows } from "./product"; // matrix products
 export { crossEntropy, logSoftmax, norm, normBackward, rotary, scatterAdd, softmax, softmaxBackward, sumOfRows } from "./rows"; // along rows
+// Not for TypeScript: a function with one caller is put into it, where this one's registers spill (a seventh of the backward pass).
+export { columnsAdd6x8 } from "./tiles.generated";
 import { MR, NR } from "./tile";
 
 /** Tile rows and columns of this build. */
