@@ -2,18 +2,20 @@
  * @file Vectors of texts: the last state of every token, pooled, as a sentence-transformers folder asks for it.
  * Reimers & Gurevych 2019 (arXiv:1908.10084) §3.
  */
-import { type Tensor, tensor } from "../tensor/index.js";
+import { type Tensor, tensor, UnavailableError } from "../tensor/index.js";
 import type { Encoding } from "../text/index.js";
 import { readInputs } from "./inputs.js";
 import type { Model } from "./model.js";
 
 /** How token states become one vector. */
 export interface Pooling {
-  mode: "mean" | "cls" | "max";
+  mode: "mean" | "weightedMean" | "cls" | "last" | "max";
   /** Length 1. */
   normalise: boolean;
   /** Longer texts are cut to so many tokens. */
   maxTokens?: number | undefined;
+  /** What the folder asks for beside that and is not done here: embed() then refuses. */
+  unsupported?: string | undefined;
 }
 
 export interface EmbedOptions {
@@ -25,8 +27,21 @@ export interface EmbedOptions {
 
 /** @returns [texts, d] */
 export function embed(model: Model, texts: readonly string[], options: EmbedOptions): Tensor {
-  const { mode = "mean", normalise = false, maxTokens } = { ...model.pooling, ...given(options) };
-  const limit = maxTokens ?? model.contextLength ?? Number.POSITIVE_INFINITY;
+  const { mode = "mean", normalise = false, maxTokens, unsupported } = { ...model.pooling, ...given(options) };
+  if (unsupported !== undefined && options.mode === undefined) {
+    throw new UnavailableError({
+      where: "embed",
+      argument: model.name,
+      got: unsupported,
+      expected: "one pooling: mean, weighted mean, first token, last token or maximum",
+      fix: 'name the pooling yourself, knowing that it is not the folder\'s: { mode: "mean" }',
+    });
+  }
+  const known = Math.min(
+    model.contextLength ?? Number.POSITIVE_INFINITY,
+    model.limits.positions ?? Number.POSITIVE_INFINITY,
+  );
+  const limit = Math.min(maxTokens ?? known, known);
   const encoded = texts.map((text) => cut(model.tokenizer.encode(text), limit));
   // Texts of like length together: less padding to compute.
   const order = texts.map((_, i) => i).sort((a, b) => encoded[a]!.length - encoded[b]!.length);
@@ -67,14 +82,23 @@ function cut({ ids, special }: Encoding, limit: number): number[] {
 function pooled(states: Float32Array, d: number, mode: Pooling["mode"], normalise: boolean): Float64Array {
   const out = new Float64Array(d).fill(mode === "max" ? Number.NEGATIVE_INFINITY : 0);
   const count = states.length / d;
-  for (let i = 0; i < (mode === "cls" ? 1 : count); i++) {
+  const share = shareOf(mode, count);
+  for (let i = 0; i < count; i++) {
     for (let j = 0; j < d; j++) {
       const x = states[i * d + j]!;
       if (mode === "max") out[j] = Math.max(out[j]!, x);
-      else out[j]! += mode === "mean" ? x / count : x;
+      else out[j]! += share(i) * x;
     }
   }
   if (!normalise) return out;
   const length = Math.max(Math.hypot(...out), 1e-12);
   return out.map((x) => x / length);
+}
+
+/** How much token i counts. Weighted mean: Muennighoff 2022 (arXiv:2202.08904), later tokens of a decoder know more. */
+function shareOf(mode: Pooling["mode"], count: number): (i: number) => number {
+  if (mode === "cls") return (i) => (i === 0 ? 1 : 0);
+  if (mode === "last") return (i) => (i === count - 1 ? 1 : 0);
+  if (mode === "weightedMean") return (i) => (2 * (i + 1)) / (count * (count + 1));
+  return () => 1 / count;
 }

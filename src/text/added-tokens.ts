@@ -6,6 +6,7 @@
  */
 import type { Aligned } from "./aligned.js";
 import type { AddedTokenJson } from "./json.js";
+import { leadingSpace, trailingSpace } from "./spaces.js";
 
 /** A stretch of text: ordinary, or an added token (then `token` is set). */
 export interface Section {
@@ -33,8 +34,8 @@ export function addedTokenSplitter(
       const token = byForm.get(match[0])!;
       let [start, end] = [match.index, match.index + match[0].length];
       if (start < last || (token.single_word && !standsAlone(text.text, start, end))) continue;
-      if (token.lstrip) start = Math.max(last, text.text.slice(0, start).trimEnd().length);
-      if (token.rstrip) end = text.length - text.text.slice(end).trimStart().length;
+      if (token.lstrip) start = Math.max(last, start - trailingSpace(text.text.slice(0, start)));
+      if (token.rstrip) end = end + leadingSpace(text.text.slice(end));
       if (start > last) out.push({ text: text.slice(last, start) });
       out.push({ text: text.slice(start, end), token });
       last = end;

@@ -65,17 +65,25 @@ export class Aligned {
 
   /**
    * Rewrites stretches that belong together (a letter and its combining marks). Character i of the result stands for
-   * character i of the stretch, surplus characters for its last one.
+   * character `places[i]` of the stretch.
    */
-  mapStretches(stretch: RegExp, rewrite: (part: string) => string): Aligned {
-    return this.mapParts(Array.from(this.text.matchAll(stretch), ([part]) => [part, rewrite(part)]));
+  mapStretches(stretch: RegExp, rewrite: (part: string) => { to: string; places: readonly number[] }): Aligned {
+    return this.mapParts(
+      Array.from(this.text.matchAll(stretch), ([part]) => {
+        const { to, places } = rewrite(part);
+        return [part, to, places];
+      }),
+    );
   }
 
-  /** As `mapStretches`, with what each of the parts (which together are the text) becomes. */
-  mapParts(parts: Iterable<readonly [part: string, to: string]>): Aligned {
+  /**
+   * Rewrites parts, which together are the text. Character i of the result stands for character `places[i]` of the part,
+   * default i, surplus characters for its last one.
+   */
+  mapParts(parts: Iterable<readonly [part: string, to: string, places?: readonly number[]]>): Aligned {
     const build = new Builder();
     let at = 0;
-    for (const [part, to] of parts) {
+    for (const [part, to, places] of parts) {
       const starts: number[] = [];
       for (const char of part) {
         starts.push(at);
@@ -83,7 +91,8 @@ export class Aligned {
       }
       let i = 0;
       for (const char of to) {
-        const start = starts[Math.min(i++, starts.length - 1)]!;
+        const start = starts[Math.min(places?.[i] ?? i, starts.length - 1)]!;
+        i++;
         build.add(char, this.from[start]!, this.to[start]!);
       }
     }

@@ -8,6 +8,7 @@ import type { Aligned } from "./aligned.js";
 import { charsmap } from "./charsmap.js";
 import type { Step } from "./json.js";
 import { compilePattern } from "./library.js";
+import { leadingSpace, trailingSpace } from "./spaces.js";
 
 type Normalize = (text: Aligned) => Aligned;
 
@@ -16,8 +17,35 @@ const composable = /[\u1100-\u11ff\ua960-\ud7ff]+|[\s\S]\p{M}*/gu;
 
 const unicode = (form: "NFC" | "NFD" | "NFKC" | "NFKD"): Normalize => {
   const rewrite = (part: string): string => part.normalize(form);
-  return (text) => (form.endsWith("D") ? text.mapCharacters(rewrite) : text.mapStretches(composable, rewrite));
+  if (form.endsWith("D")) return (text) => text.mapCharacters(rewrite);
+  const apart = form === "NFC" ? "NFD" : "NFKD";
+  return (text) =>
+    text.mapStretches(composable, (part) => {
+      const to = rewrite(part);
+      return { to, places: to === part ? [] : composed(part, to, apart) };
+    });
 };
+
+/**
+ * Which character of a stretch each character of its composed form stands for: the first of those whose letters, taken
+ * apart, it begins to use up; a letter that only adds itself ("ﬁ" → "f", "i") stands for the one before it.
+ */
+function composed(part: string, to: string, apart: "NFD" | "NFKD"): number[] {
+  const letters = (char: string): number => [...char.normalize(apart)].length;
+  const starts: number[] = []; // where each character's letters begin
+  let at = 0;
+  for (const char of part) {
+    starts.push(at);
+    at += letters(char);
+  }
+  const begunBefore = (letter: number): number => starts.filter((start) => start < letter).length;
+  let letter = 0;
+  return [...to].map((char) => {
+    const first = begunBefore(letter);
+    letter += letters(char);
+    return begunBefore(letter) > first ? first : Math.max(first - 1, 0);
+  });
+}
 const drop = (pattern: RegExp): Normalize => {
   return (text) => text.mapCharacters((c) => (pattern.test(c) ? "" : c));
 };
@@ -65,8 +93,8 @@ export function normalizer(step: Step | null | undefined): Normalize {
 
 function strip(left: boolean, right: boolean): Normalize {
   return (text) => {
-    const start = left ? text.length - text.text.trimStart().length : 0;
-    const end = right ? text.text.trimEnd().length : text.length;
+    const start = left ? leadingSpace(text.text) : 0;
+    const end = right ? text.length - trailingSpace(text.text) : text.length;
     return start < end ? text.slice(start, end) : text.slice(0, 0);
   };
 }

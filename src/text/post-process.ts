@@ -109,7 +109,10 @@ function trimmer(step: Step): (tokens: TokenPlace[]) => TokenPlace[] {
       let [from, to] = t.offset;
       let leading = spaces(t.token);
       const trailing = spaces([...t.token].reverse().join(""));
-      if (leading === 1 && prefixed && (i === 0 || from === 0)) leading = 0;
+      if (leading === 1 && prefixed && (i === 0 || from === 0)) {
+        leading = 0;
+        if (t.token.length === 1) to = from; // the space that was put there, and nothing else
+      }
       from = Math.min(from + leading, to);
       if (trailing > 0 && to >= trailing) to = Math.max(to - trailing, from);
       return { ...t, offset: [from, to] as [number, number] };

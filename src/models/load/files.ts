@@ -48,6 +48,26 @@ export async function endIdsBeside(read: ReadText, where: string): Promise<reado
   return (Array.isArray(ids) ? ids : [ids]) as number[];
 }
 
+/** Ours for sentence-transformers' names. */
+const poolings = {
+  mean_tokens: "mean",
+  cls_token: "cls",
+  max_tokens: "max",
+  weightedmean_tokens: "weightedMean",
+  lasttoken: "last",
+} as const;
+
+/** Names of all poolings that are switched on: "pooling_mode_NAME": true, or, newer, "pooling_mode": "NAME". */
+function poolingModes(settings: Record<string, unknown>): string[] {
+  const names = Object.keys(settings).filter((key) => key.startsWith("pooling_mode_") && settings[key] === true);
+  const newer = settings["pooling_mode"];
+  if (names.length === 0 && newer !== undefined) {
+    const known = Object.keys(poolings);
+    return [newer].flat().map((mode) => known.find((k) => k.replace(/_tokens?$/, "") === mode) ?? String(mode));
+  }
+  return names.length > 0 ? names.map((key) => key.slice("pooling_mode_".length)) : ["mean_tokens"];
+}
+
 /** sentence-transformers' settings: modules.json lists the steps, the pooling step has a folder of its own. */
 export async function poolingBeside(read: ReadText, where: string): Promise<Pooling | undefined> {
   const list = await read("modules.json");
@@ -57,11 +77,15 @@ export async function poolingBeside(read: ReadText, where: string): Promise<Pool
   const pooling = step("Pooling");
   const text = pooling && (await read(`${pooling.path}/config.json`));
   const settings = text ? parseJson(text, `${where}/${pooling!.path}/config.json`) : {};
-  const on = (name: string): boolean => settings[`pooling_mode_${name}`] === true;
+  const modes = poolingModes(settings);
+  const foreign = modules.find((m) => !/\.(Transformer|Pooling|Normalize)$/.test(m.type));
   const limits = await read("sentence_bert_config.json");
   const maxTokens = limits && parseJson(limits, `${where}/sentence_bert_config.json`)["max_seq_length"];
   return {
-    mode: on("cls_token") ? "cls" : on("max_tokens") ? "max" : "mean",
+    mode: modes.length === 1 && modes[0]! in poolings ? poolings[modes[0] as keyof typeof poolings] : "mean",
+    ...(modes.some((m) => !(m in poolings)) && { unsupported: `pools by ${modes.join(" and ")}` }),
+    ...(modes.length > 1 && { unsupported: `pools by ${modes.join(" and ")} at once` }),
+    ...(foreign && { unsupported: `has a step "${foreign.type}"` }),
     normalise: step("Normalize") !== undefined,
     ...(typeof maxTokens === "number" && { maxTokens }),
   };
