@@ -60,6 +60,8 @@ test("the last token, and a mean in which later tokens count more", () => {
 
 test("a folder that asks for more is refused, until a pooling is named", () => {
   const m = model({ mode: "mean", normalise: false, unsupported: "pools by cls_token and mean_tokens at once" });
-  expect(() => m.embed("abc")).toThrowErrorMatchingInlineSnapshot(`[UnavailableError: embed: small pools by cls_token and mean_tokens at once; expected one pooling: mean, weighted mean, first token, last token or maximum. Fix: name the pooling yourself, knowing that it is not the folder's: { mode: "mean" }.]`);
+  expect(() => m.embed("abc")).toThrowErrorMatchingInlineSnapshot(
+    `[UnavailableError: embed: small pools by cls_token and mean_tokens at once; expected one pooling: mean, weighted mean, first token, last token or maximum. Fix: name the pooling yourself, knowing that it is not the folder's: { mode: "mean" }.]`,
+  );
   expect(m.embed("abc", { mode: "mean" }).shape).toEqual([1, 8]);
 });
