@@ -7,7 +7,7 @@
  *
  * Numbers of a map are weights in 0…1; **NaN means "may not attend"**, which is something else than a weight of 0.
  */
-import type { Sequence, Where } from "../../trace/index.js";
+import type { PairNumbers, Sequence, Where } from "../../trace/index.js";
 
 export type Kind = NonNullable<Where["kind"]>;
 
@@ -138,23 +138,12 @@ export interface LayerMaps {
 }
 
 /** The numbers behind one cell, each found in the trace. */
-export interface PairView {
+export interface PairView extends PairNumbers {
   layer: number;
   head: number;
   query: number;
   key: number;
-  q: Float32Array;
-  k: Float32Array;
-  dot: number;
-  scale: number;
-  scaled: number;
   softcap: number | null;
-  capped: number;
-  bias: number;
-  masked: boolean;
-  score: number;
-  lse: number;
-  weight: number;
   /** 1 = largest weight of its row; and how many keys the row may attend to. */
   rank: number;
   visible: number;
