@@ -49,6 +49,8 @@ def window(ask):
         i = torch.arange(n)
         seen = (i[None] <= i[:, None]) & (i[None] > i[:, None] - w)
         return lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+    if ask["form"] == "flex":
+        return flex(q, k, v, w)
     blocks = n // w  # each block of w queries sees its own block of keys and the one before
     i, j = torch.arange(w)[:, None], torch.arange(2 * w)[None] - w
     band = (j <= i) & (j > i - w)
@@ -65,6 +67,32 @@ def window(ask):
         return F.scaled_dot_product_attention(q.view(heads * blocks, 1, w, dim), pairs(k), pairs(v), attn_mask=mask)
 
     return run
+
+
+def flex(q, k, v, w):
+    """torch.compile(flex_attention) with the block table of the window: full blocks without mask, edges with it."""
+    from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+    size, n = 128, q.shape[2]
+    row = torch.arange(n // size, dtype=torch.int32)[None, None]
+    full = list(range(1, w // size))  # blocks before the own one that every query of the block sees whole
+    edge = [0, w // size]
+
+    def table(steps):
+        columns = torch.stack([row - step for step in steps], -1)
+        count = (columns >= 0).sum(-1, dtype=torch.int32)
+        return count, torch.nn.functional.pad(columns.clamp(min=0), (0, n // size - len(steps)))
+
+    mask = BlockMask.from_kv_blocks(
+        *table(edge), *table(full), BLOCK_SIZE=size, mask_mod=lambda b, h, i, j: (j <= i) & (j > i - w), seq_lengths=(n, n)
+    )
+    run = torch.compile(flex_attention, dynamic=False)
+
+    def call():
+        with torch.no_grad():
+            return run(q, k, v, block_mask=mask)
+
+    return call
 
 
 def linear(ask):
