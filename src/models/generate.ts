@@ -19,10 +19,15 @@ import { chooser, type SamplingOptions } from "./sample.js";
 export interface GenerateOptions extends SamplingOptions {
   /** Default 256, or as many as the context leaves. */
   maxNewTokens?: number | undefined;
-  /** Texts or ids that end a text, beside the model's own end token. An empty list switches that off too. */
+  /**
+   * Texts or ids that end a text, beside the model's own end token. An empty list switches that off too. A text is looked
+   * for in what is generated, across tokens; special tokens count as they are written ("<|im_end|>"). The token that
+   * completes it is the last one and is given whole, as in transformers: cut what `step.token`s add up to where it begins.
+   */
   stop?: readonly (string | number)[] | undefined;
   /** Draws repeat for the same seed. Default 0. */
   seed?: number | undefined;
+  /** Heard between tokens, and within a prompt every 256 of its tokens; what is thrown is its reason. */
   signal?: AbortSignal | undefined;
   /** Each step's trace has the rows of all tokens read so far; equal to that of the whole text read at once. */
   trace?: boolean | { values?: boolean } | undefined;
@@ -59,10 +64,17 @@ export async function* generate(
   const endings = prompts.map((ids) => new Ending(model, ids, options.stop));
   const generation = new Generation(model, prompts, options);
   const breathe = breather();
+  const read = async (): Promise<NonNullable<ReturnType<Generation["step"]>>> => {
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const scores = generation.step();
+      if (scores) return scores;
+      await breathe();
+    }
+  };
   try {
     for (let n = 1; n <= steps; n++) {
-      options.signal?.throwIfAborted();
-      const { logits, trace } = generation.step();
+      const { logits, trace } = await read();
       const vocabulary = logits.shape.at(-1)!;
       const row = (b: number): Float32Array => logits.data.subarray(b * vocabulary, (b + 1) * vocabulary);
       const ids = endings.map((e, b) => (e.done ? model.padId : choose(row(b), generation.seen(b), draw)));

@@ -1,4 +1,5 @@
 /** @file The state of a generation: what has been read, what the cache holds, what comes next. */
+import type { AttentionListener } from "../attention/index.js";
 import { kernelInForce } from "../kernels/current.js";
 import { OptionError, type Tensor } from "../tensor/index.js";
 import { Recorder, Trace } from "../trace/index.js";
@@ -9,11 +10,16 @@ import { readInputs } from "./inputs.js";
 import { listening, type Model } from "./model.js";
 import type { Batch, Tokens } from "./pass.js";
 
+/** Tokens of a prompt that are read at once. Between two parts others may speak, and a caller may stop. */
+const PART = 256;
+
 export class Generation {
   readonly #model: Model;
   readonly #cache: Cache | undefined;
-  readonly #recorder: Recorder | undefined;
-  readonly #listeners: Parameters<typeof listening>[0];
+  /** Grows with the cache; without one every step is recorded anew. */
+  #recorder: Recorder | undefined;
+  readonly #record: () => Recorder | undefined;
+  readonly #editor: AttentionListener | undefined;
   readonly #edits: GenerateOptions["edit"];
   /** The source of an encoder–decoder, and its encoder's result once there. */
   readonly #source: Tokens | undefined;
@@ -28,8 +34,9 @@ export class Generation {
     this.#edits = options.edit;
     this.#cache = options.cache === false ? undefined : new Cache({ keepAll: Boolean(options.trace || options.edit) });
     const values = typeof options.trace === "object" && options.trace.values === true;
-    this.#recorder = options.trace ? new Recorder({ values }) : undefined;
-    this.#listeners = [options.edit && editor(options.edit, model, { grows: true }), this.#recorder];
+    this.#record = () => (options.trace ? new Recorder({ values }) : undefined);
+    this.#recorder = this.#record();
+    this.#editor = options.edit && editor(options.edit, model, { grows: true });
     if (model.family === "encoder-decoder") {
       const start = (model.config["decoder_start_token_id"] as number | undefined) ?? model.padId;
       const starts = prompts.map(() => [start]);
@@ -49,19 +56,25 @@ export class Generation {
     return this.#rows[b]!.slice(this.#pads[b]);
   }
 
-  /** Reads what is new and gives the scores of the next token, [B, 1, vocabulary]. */
-  step(): { logits: Tensor; trace: Trace | undefined } {
+  /**
+   * Reads what is new, or a part of it.
+   * @returns the scores of the next token, [B, 1, vocabulary]; undefined while there is more to read
+   */
+  step(): { logits: Tensor; trace: Trace | undefined } | undefined {
     const model = this.#model;
     const cache = this.#cache;
     const from = cache ? this.#read : 0;
-    const to = this.#rows[0]!.length;
+    const all = this.#rows[0]!.length;
+    const to = cache && model.readsInParts ? Math.min(all, from + PART) : all;
+    const isAll = to === all;
     const tokens = this.#tokens(from, to);
     const batch: Batch = this.#source ? { tokens: this.#source, decoder: tokens, memory: this.#memory } : { tokens };
     if (cache && this.#pads.some((p) => p > 0)) cache.mask = this.#tokens(0, to).mask;
+    if (!cache) this.#recorder = this.#record();
     const outputs = model.scoped(() =>
-      listening(this.#listeners, () => model.compute(batch, { cache, logits: "last" })),
+      listening([this.#editor, this.#recorder], () => model.compute(batch, { cache, logits: isAll ? "last" : "none" })),
     );
-    if (!outputs.logits) {
+    if (isAll && !outputs.logits) {
       throw new OptionError({
         where: "generate",
         argument: "model",
@@ -72,8 +85,8 @@ export class Generation {
     }
     this.#read = to;
     if (cache) cache.length = to;
-    this.#memory ??= outputs.encoderLastHiddenState;
-    return { logits: outputs.logits, trace: this.#recorder && this.#trace() };
+    if (cache) this.#memory ??= outputs.encoderLastHiddenState;
+    return isAll ? { logits: outputs.logits!, trace: this.#recorder && this.#trace() } : undefined;
   }
 
   /** One more id for every text. */

@@ -21,7 +21,7 @@ import type { Config } from "./config.js";
 import { lmLogits, type OutputHead, outputHead } from "./head.js";
 import { Model, type ModelParts } from "./model.js";
 import { type Batch, countedPositions, type Outputs, type Pass } from "./pass.js";
-import { Angles, type RopeSettings, ropeSettings, stretchedLength } from "./rope.js";
+import { Angles, type RopeSettings, ropeSettings, stretchedLength, turnsByLength } from "./rope.js";
 import { selfAttend } from "./self-attention.js";
 import type { Sight } from "./sight.js";
 
@@ -72,6 +72,10 @@ export class Llama extends Model {
   override get contextLength(): number | undefined {
     const positions = super.contextLength;
     return positions === undefined ? undefined : stretchedLength(this.#rope, positions);
+  }
+
+  override get readsInParts(): boolean {
+    return !turnsByLength(this.#rope);
   }
 
   parts(): Record<string, Part> {

@@ -4,8 +4,6 @@ import { tensor } from "../tensor/index.js";
 import { Config } from "./config.js";
 import { Gpt2 } from "./gpt2.js";
 import { Llama } from "./llama.js";
-import { chooser } from "./sample.js";
-import { random } from "../tensor/random.js";
 
 const llama = () =>
   new Llama(
@@ -107,118 +105,6 @@ describe("padding", () => {
     const both = model.forward({ inputIds: [ids, [3, 1]] }).logits!.data;
     const alone = model.forward({ inputIds: [[3, 1]] }).logits!.data;
     expect(largest(both.subarray(7 * 17, 9 * 17), alone)).toBeLessThan(1e-5);
-  });
-});
-
-describe("generation", () => {
-  test("a map and a mask given for the whole text are read row by row, with a cache as without, and stand in the trace", async () => {
-    const model = llama();
-    const T = ids.length + 4; // the last token is not read
-    const back = Float32Array.from({ length: T * T }, (_, n) => (n % T === Math.max(0, Math.floor(n / T) - 2) ? 1 : 0));
-    const given = tensor(back, [T, T]); // every token reads the one two before it
-    const near = { data: back.map((_, n) => (Math.abs((n % T) - Math.floor(n / T)) < 3 ? 1 : 0)), shape: [T, T] };
-    const edit = [
-      { layer: 1, head: 0, weights: given },
-      { layer: 0, head: 2, mask: near },
-    ];
-    const runs = await Promise.all(
-      [true, false].map(async (cache) => {
-        const steps = [];
-        for await (const s of model.generate(ids, { maxNewTokens: 5, edit, cache, trace: true })) steps.push(s);
-        return steps;
-      }),
-    );
-    const [cached, plain] = runs as [(typeof runs)[0], (typeof runs)[0]];
-    expect(cached.map((s) => s.id)).toEqual(plain.map((s) => s.id));
-    for (const [n, step] of cached.entries()) {
-      expect(largest(step.logits.data, plain[n]!.logits.data)).toBeLessThan(1e-5);
-      const L = ids.length + n;
-      const rows = step.trace!.weights({ layer: 1, head: 0 });
-      expect([...rows.data]).toEqual(Array.from({ length: L * L }, (_, i) => back[Math.floor(i / L) * T + (i % L)]));
-      for (const at of [{ layer: 0 }, { layer: 1 }]) {
-        expect(largest(step.trace!.weights(at).data, plain[n]!.trace!.weights(at).data)).toBeLessThan(1e-5);
-      }
-    }
-    expect(
-      cached
-        .at(-1)!
-        .trace!.weights({ layer: 0, head: 2, rows: [T - 1, T], columns: [0, T - 3] })
-        .data.every((p) => p === 0),
-    ).toBe(true);
-    const all = [...ids, ...cached.slice(0, -1).map((s) => s.id)];
-    const once = model.forward({ inputIds: [all] }, { edit }).logits!.data.subarray(-17);
-    expect(largest(cached.at(-1)!.logits.data, once)).toBeLessThan(1e-5);
-    const short = { layer: 1, head: 0, weights: tensor(new Float32Array(49), [7, 7]) };
-    await expect(async () => {
-      for await (const _ of model.generate(ids, { maxNewTokens: 5, edit: [short] }));
-    }).rejects.toThrow(
-      "edit weights has shape [7, 7]; expected [T, T] of all tokens that will be there, at least 8, or one",
-    );
-  });
-  test("the trace grows a row a token and equals that of the whole text read at once", async () => {
-    const model = llama();
-    const all = [...ids];
-    let last: Awaited<ReturnType<typeof model.forward>>["trace"] | undefined;
-    for await (const step of model.generate(ids, { maxNewTokens: 5, trace: true })) {
-      expect(step.trace!.record(0).queries).toBe(all.length);
-      last = step.trace;
-      all.push(step.id);
-    }
-    const whole = model.forward({ inputIds: [all.slice(0, -1)] }, { trace: true }).trace;
-    for (const layer of [0, 1]) {
-      expect(largest(last!.weights({ layer }).data, whole.weights({ layer }).data)).toBeLessThan(1e-6);
-    }
-  });
-  test("a batch of unequal texts continues each as it is continued alone", async () => {
-    const model = llama();
-    const run = async (texts: number[][]): Promise<number[][]> => {
-      const out: number[][] = texts.map(() => []);
-      for await (const s of model.generate(texts, { maxNewTokens: 6 })) s.ids.forEach((id, b) => out[b]!.push(id));
-      return out;
-    };
-    expect(await run([ids, [2, 7]])).toEqual([...(await run([ids])), ...(await run([[2, 7]]))]);
-  });
-  test("the same seed draws the same text, another one another", async () => {
-    const model = llama();
-    const run = async (seed: number): Promise<number[]> => {
-      const out: number[] = [];
-      for await (const s of model.generate(ids, { maxNewTokens: 20, temperature: 2, seed })) out.push(s.id);
-      return out;
-    };
-    expect(await run(1)).toEqual(await run(1));
-    expect(await run(1)).not.toEqual(await run(2));
-  });
-  test("an aborted signal ends it with the signal's reason", async () => {
-    const cancel = new AbortController();
-    const run = async (): Promise<void> => {
-      for await (const _ of llama().generate(ids, { maxNewTokens: 20, signal: cancel.signal }))
-        cancel.abort(new Error("enough"));
-    };
-    await expect(run()).rejects.toThrow("enough");
-  });
-  test("a stop id ends a text, and an empty list switches the model's own end off", async () => {
-    const model = llama();
-    const seen: number[] = [];
-    for await (const s of model.generate(ids, { maxNewTokens: 10 })) seen.push(s.id);
-    const stopped: number[] = [];
-    for await (const s of model.generate(ids, { maxNewTokens: 10, stop: [seen[2]!] })) stopped.push(s.id);
-    expect(stopped).toEqual(seen.slice(0, seen.indexOf(seen[2]!) + 1));
-  });
-});
-
-describe("choosing", () => {
-  const scores = Float32Array.from([1, 3, 2, 3]);
-  test("greedy takes the first of the likeliest", () => expect(chooser({})(scores, [], random(0))).toBe(1));
-  test("topK keeps ties with the k-th; topP the fewest that reach p", () => {
-    const draw = random(5);
-    const drawn = (options: object): Set<number> =>
-      new Set(Array.from({ length: 200 }, () => chooser(options)(scores, [], draw)));
-    expect(drawn({ topK: 1 })).toEqual(new Set([1, 3]));
-    expect(drawn({ topP: 0.3 })).toEqual(new Set([1]));
-  });
-  test("a repetition penalty divides what is positive and multiplies what is negative", () => {
-    expect(chooser({ repetitionPenalty: 2 })(Float32Array.from([-1, 3, 2]), [1], random(0))).toBe(2);
-    expect(chooser({ repetitionPenalty: 4 })(Float32Array.from([-1, -2, -9]), [0], random(0))).toBe(1);
   });
 });
 

@@ -115,15 +115,21 @@ export abstract class Model extends Module {
     return this.#config.maybe("max_position_embeddings") ?? this.#config.maybe("n_positions");
   }
 
+  /** Whether a text may be read part by part over a cache; not where its whole length changes every position. */
+  get readsInParts(): boolean {
+    return true;
+  }
+
   /** How many layers a stack has; of an encoder–decoder the taller one. */
   get layerCount(): number {
     const names = ["num_hidden_layers", "n_layers", "n_layer", "num_layers", "num_decoder_layers"];
     return Math.max(...names.map((n) => this.#config.maybe(n) ?? 0));
   }
 
-  /** What fills a batch. */
+  /** What fills a batch: a row of the embedding, whatever the config says (some say −1 for "none"). */
   get padId(): number {
-    return this.#config.maybe("pad_token_id") ?? this.#config.ids("eos_token_id")[0] ?? 0;
+    const named = [this.#config.maybe("pad_token_id"), this.#config.ids("eos_token_id")[0]];
+    return named.find((id) => id !== undefined && id >= 0 && id < this.vocabularySize) ?? 0;
   }
 
   /** Ids that end a text. */

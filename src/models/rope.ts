@@ -39,6 +39,12 @@ export function stretchedLength({ scaling }: RopeSettings, positions: number): n
   return Math.max(positions, Math.floor(from * scaling.factor));
 }
 
+/** Whether a longer text turns its first tokens otherwise than a shorter one. */
+export function turnsByLength({ scaling }: RopeSettings): boolean {
+  if (scaling.kind === "longrope") return Number.isFinite(scaling.originalMaxPositions);
+  return scaling.kind === "dynamic";
+}
+
 function scalingOf(config: Config, nested: Record<string, unknown>, dim: number): RopeScaling {
   const kind = (nested["rope_type"] ?? nested["type"] ?? "default") as string;
   const values = config.within(nested);

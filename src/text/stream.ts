@@ -51,6 +51,13 @@ export class TokenStream {
     return out;
   }
 
+  /** No more ids come. @returns what is left, an incomplete character as "�" */
+  end(): string {
+    const left = this.#added().slice(this.#begun.length);
+    this.#close();
+    return left;
+  }
+
   /** What the ids behind the last whole piece add to it. */
   #added(): string {
     const before = this.#text(this.#ids.slice(0, this.#given));
