@@ -17,7 +17,10 @@
  */
 import { AttentionArgs } from "./calls.generated";
 import { rowsUnclean } from "./attention-forward";
-import { adjust, clearRows, drop, edgeProducts, endLane, endRow, enterHead, firstLane, firstRow, hide, kBase, LOG2E, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, vBase } from "./scores";
+import { drop } from "./dropout";
+import { enterHead, kBase, vBase } from "./head";
+import { endLane, endRow, firstLane, firstRow, hide, NONE, notePanel, panelNotesBytes, SOME, tileState } from "./rule";
+import { adjust, clearRows, edgeProducts, LOG2E, packPanel, products, queryFactor } from "./scores";
 import { exp2Constant, exp2Lanes, madd } from "./simd";
 import { columnsAdd, MR, NR, rowsAdd, WIDTH } from "./tile";
 

@@ -9,7 +9,8 @@
  * scratch is one row of scores and q.
  */
 import { AttentionArgs } from "./calls.generated";
-import { enterHead, kBase, LOG2E, queryFactor, unclean, vBase } from "./scores";
+import { enterHead, kBase, unclean, vBase } from "./head";
+import { LOG2E, queryFactor } from "./scores";
 import { exp2Constant, exp2Lanes, exp2One, madd, maxLanes, storePart, sumLanes, tanhLanes } from "./simd";
 
 const LOW: f32 = -Infinity;

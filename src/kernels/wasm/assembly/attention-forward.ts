@@ -16,7 +16,10 @@
  * Tasks write disjoint rows of o and lse and share nothing, so the bits do not depend on how many threads work.
  */
 import { AttentionArgs } from "./calls.generated";
-import { adjust, clearRows, drop, edgeProducts, endRow, enterHead, firstRow, hide, kBase, NONE, notePanel, packPanel, panelNotesBytes, products, queryFactor, SOME, tileState, unclean, vBase } from "./scores";
+import { drop } from "./dropout";
+import { enterHead, kBase, unclean, vBase } from "./head";
+import { endRow, firstRow, hide, NONE, notePanel, panelNotesBytes, SOME, tileState } from "./rule";
+import { adjust, clearRows, edgeProducts, packPanel, products, queryFactor } from "./scores";
 import { exp2Constant, exp2Lanes, exp2One, madd, storePart } from "./simd";
 import { columnsScaled, MR, NR, WIDTH } from "./tile";
 
