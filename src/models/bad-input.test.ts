@@ -83,7 +83,7 @@ test("a config that is not JSON", async () => {
 });
 test("an architecture that is not known names the nearest", async () => {
   expect(await message(() => loadModel({ config: { ...config, model_type: "qwen25" }, weights }))).toBe(
-    'loadModel: "model_type" of config.json is "qwen25"; nearest is "qwen2"; expected one of bert, distilbert, gpt2, llama, mistral, qwen2, qwen3, roberta, starcoder2, t5. Fix: see docs/adding-a-model.md: an architecture is one file and one line.',
+    'loadModel: "model_type" of config.json is "qwen25"; nearest is "qwen2"; expected one of bert, distilbert, gemma, gemma2, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3, roberta, starcoder2, t5. Fix: see docs/adding-a-model.md: an architecture is one file and one line.',
   );
 });
 test("a config without a needed number", async () => {

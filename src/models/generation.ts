@@ -63,8 +63,9 @@ export class Generation {
   step(): { logits: Tensor; trace: Trace | undefined } | undefined {
     const model = this.#model;
     const cache = this.#cache;
-    const from = cache ? this.#read : 0;
     const all = this.#rows[0]!.length;
+    if (this.#read <= model.rereadAfter && all > model.rereadAfter) this.#forget();
+    const from = cache ? this.#read : 0;
     const to = cache && model.readsInParts ? Math.min(all, from + PART) : all;
     const isAll = to === all;
     const tokens = this.#tokens(from, to);
@@ -87,6 +88,13 @@ export class Generation {
     if (cache) cache.length = to;
     if (cache) this.#memory ??= outputs.encoderLastHiddenState;
     return isAll ? { logits: outputs.logits!, trace: this.#recorder && this.#trace() } : undefined;
+  }
+
+  /** Keys turned by other angles than the text now asks for: it is read from its first token once more. */
+  #forget(): void {
+    this.#cache?.free();
+    this.#recorder = this.#record();
+    this.#read = 0;
   }
 
   /** One more id for every text. */

@@ -7,7 +7,6 @@
  * Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; weights are [inputs, outputs] (`Conv1D`).
  */
 import { type HeadsView, viewHeads } from "../attention/index.js";
-import { ops } from "../kernels/current.js";
 import { Embedding } from "../nn/embedding.js";
 import { normal } from "../nn/initialise.js";
 import { Module, ModuleList, type Part } from "../nn/module.js";
@@ -15,20 +14,17 @@ import { LayerNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
 import { Conv1D } from "./conv1d.js";
-import { lmLogits, type OutputHead, outputHead } from "./head.js";
+import { add, Decoder, type DecoderLayer, type DecoderStack, type Step } from "./decoder.js";
+import { outputHead } from "./head.js";
 import type { InputLimits } from "./inputs.js";
-import { Model, type ModelParts } from "./model.js";
-import { type Batch, countedPositions, type Outputs, type Pass } from "./pass.js";
+import type { ModelParts } from "./model.js";
+import type { Tokens } from "./pass.js";
 import { selfAttend } from "./self-attention.js";
-import type { Sight } from "./sight.js";
 
-export class Gpt2 extends Model {
-  readonly family = "decoder";
+export class Gpt2 extends Decoder {
   readonly #tokens: Embedding;
   readonly #positions: Embedding;
-  readonly #layers: ModuleList<Layer>;
-  readonly #norm: LayerNorm;
-  readonly #head: OutputHead;
+  protected readonly stack: DecoderStack;
 
   constructor(config: Config, parts: ModelParts) {
     super(config, parts);
@@ -37,9 +33,11 @@ export class Gpt2 extends Model {
     const initialiser = normal(0.02);
     this.#tokens = new Embedding({ count: vocabulary, width: d, initialiser });
     this.#positions = new Embedding({ count: config.size("n_positions"), width: d, initialiser });
-    this.#layers = new ModuleList(Array.from({ length: config.size("n_layer") }, (_, i) => new Layer(config, d, i)));
-    this.#norm = new LayerNorm({ width: d, epsilon: config.number("layer_norm_epsilon", 1e-5) });
-    this.#head = outputHead(config, parts, this.#tokens, { body: "transformer", embedding: "wte", tied: true });
+    this.stack = {
+      layers: new ModuleList(Array.from({ length: config.size("n_layer") }, (_, i) => new Layer(config, d, i))),
+      norm: new LayerNorm({ width: d, epsilon: config.number("layer_norm_epsilon", 1e-5) }),
+      head: outputHead(config, parts, this.#tokens, { body: "transformer", embedding: "wte", tied: true }),
+    };
   }
 
   override get limits(): InputLimits {
@@ -47,34 +45,20 @@ export class Gpt2 extends Model {
   }
 
   parts(): Record<string, Part> {
-    const body = { wte: this.#tokens, wpe: this.#positions, h: this.#layers, ln_f: this.#norm };
-    return { ...this.prefixed("transformer", body), lm_head: this.#head.part };
+    const { layers, norm, head } = this.stack;
+    const body = { wte: this.#tokens, wpe: this.#positions, h: layers, ln_f: norm };
+    return { ...this.prefixed("transformer", body), lm_head: head.part };
   }
 
-  compute({ tokens }: Batch, pass: Pass): Outputs {
-    const { batch, length, ids } = tokens;
-    const positions = tokens.positions ?? countedPositions(tokens, this.past(pass, tokens));
-    const sight = this.sight(tokens, pass, true);
+  protected embedded({ batch, length, ids }: Tokens, positions: Int32Array): Tensor {
     const shape = [batch, length];
-    let x = ops().binary(
-      "add",
-      this.#tokens.forward({ data: ids, shape }),
-      this.#positions.forward({ data: positions, shape }),
-    ); // [B, L, d]
-    pass.hidden?.(x);
-    for (const [i, layer] of this.#layers.items.entries()) {
-      x = layer.forward(x, sight, pass);
-      if (i + 1 < this.#layers.length) pass.hidden?.(x);
-    }
-    pass.stream?.(x);
-    x = this.#norm.forward(x);
-    pass.hidden?.(x);
-    return { lastHiddenState: x, logits: lmLogits(x, this.#head, pass) };
+    const place = this.#positions.forward({ data: positions, shape });
+    return add(this.#tokens.forward({ data: ids, shape }), place); // [B, L, d]
   }
 }
 
-class Layer extends Module {
-  readonly #before: LayerNorm;
+class Layer extends Module implements DecoderLayer {
+  readonly before: LayerNorm;
   readonly #attention: Attention;
   readonly #after: LayerNorm;
   readonly #mlp: Mlp;
@@ -82,18 +66,18 @@ class Layer extends Module {
   constructor(config: Config, d: number, index: number) {
     super();
     const norm = { width: d, epsilon: config.number("layer_norm_epsilon", 1e-5) };
-    this.#before = new LayerNorm(norm);
+    this.before = new LayerNorm(norm);
     this.#attention = new Attention(config, d, index);
     this.#after = new LayerNorm(norm);
     this.#mlp = new Mlp(config, d);
   }
 
   parts(): Record<string, Part> {
-    return { ln_1: this.#before, attn: this.#attention, ln_2: this.#after, mlp: this.#mlp };
+    return { ln_1: this.before, attn: this.#attention, ln_2: this.#after, mlp: this.#mlp };
   }
 
-  forward(x: Tensor, sight: Sight, pass: Pass): Tensor {
-    const y = this.#attention.forward(this.#before.forward(x), x, sight, pass);
+  forward(x: Tensor, step: Step): Tensor {
+    const y = this.#attention.forward(this.before.forward(x), x, step);
     return this.#mlp.forward(this.#after.forward(y), y);
   }
 }
@@ -120,7 +104,7 @@ class Attention extends Module {
     return { c_attn: this.#qkv, c_proj: this.#output };
   }
 
-  forward(x: Tensor, residual: Tensor, sight: Sight, pass: Pass): Tensor {
+  forward(x: Tensor, residual: Tensor, { sight, pass }: Step): Tensor {
     const d = x.shape[2]!;
     const qkv = this.#qkv.forward(x); // [B, L, 3·d]
     const [q, k, v] = [0, d, 2 * d].map((from) => viewHeads(qkv, this.#heads, from, d)) as [

@@ -12,9 +12,11 @@ import { type Tensor, UnavailableError } from "../tensor/index.js";
 import type { Encoding, Tokenizer } from "../text/index.js";
 import { Recorder, type Sequence, Trace } from "../trace/index.js";
 import type { Config, ConfigJson } from "./config.js";
+import type { DecoderLayer, Norm } from "./decoder.js";
 import { type Edit, editor } from "./edit.js";
 import { type EmbedOptions, embed, type Pooling } from "./embed.js";
 import { type GenerateOptions, generate, type Step } from "./generate.js";
+import type { OutputHead } from "./head.js";
 import { type IdTable, type InputLimits, type ModelInputs, readInputs } from "./inputs.js";
 import { lossOf } from "./loss.js";
 import { named } from "./named.js";
@@ -124,6 +126,21 @@ export abstract class Model extends Module {
   get layerCount(): number {
     const names = ["num_hidden_layers", "n_layers", "n_layer", "num_layers", "num_decoder_layers"];
     return Math.max(...names.map((n) => this.#config.maybe(n) ?? 0));
+  }
+
+  /** The last norm and the output layer, where a model has one stack that ends in them: what reads a state out as words. */
+  get readOut(): { norm: Norm; head: OutputHead } | undefined {
+    return undefined;
+  }
+
+  /** What a decoder's layer says of itself: how q and k are turned by position, what a query sees, which norms stand where. */
+  layerAt(_layer: number): Pick<DecoderLayer, "rope" | "window" | "before" | "normsAfter"> | undefined {
+    return undefined;
+  }
+
+  /** @internal A text longer than this is read anew from its first token once: its earlier keys no longer hold. */
+  get rereadAfter(): number {
+    return Number.POSITIVE_INFINITY;
   }
 
   /** What fills a batch: a row of the embedding, whatever the config says (some say −1 for "none"). */

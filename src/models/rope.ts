@@ -4,7 +4,7 @@
 import { type RopeScaling, ropeFrequencies } from "../attention/index.js";
 import { ops } from "../kernels/current.js";
 import { type Tensor, tensor } from "../tensor/index.js";
-import type { Config } from "./config.js";
+import type { Config, ConfigJson } from "./config.js";
 
 export interface RopeSettings {
   /** How many leading numbers of a head turn. */
@@ -31,6 +31,22 @@ export function ropeSettings(config: Config, dim: number, divisors?: Float32Arra
   };
 }
 
+/** How many leading numbers of a head turn, where a config says which part of it does. */
+export function turningPart(config: Config, headDim: number, fallback = 1): number {
+  const nested = config.within((config.json["rope_parameters"] ?? config.json["rope_scaling"] ?? {}) as ConfigJson);
+  const part = nested.maybe("partial_rotary_factor") ?? config.number("partial_rotary_factor", fallback);
+  const dim = Math.trunc(headDim * part);
+  if (part > 1 || dim < 2) {
+    config.refuse("partial_rotary_factor", `is ${part}`, `a part of a head of ${headDim} numbers, at least 2 of them`);
+  }
+  return dim;
+}
+
+/** The length of text after which all positions turn otherwise, earlier ones too; Infinity where none does. */
+export function changesAfter({ scaling }: RopeSettings): number {
+  return scaling.kind === "longrope" ? scaling.originalMaxPositions : Number.POSITIVE_INFINITY;
+}
+
 /** The longest text that rotary positions are stretched to. */
 export function stretchedLength({ scaling }: RopeSettings, positions: number): number {
   if (scaling.kind === "default" || scaling.kind === "longrope") return positions;
@@ -46,7 +62,9 @@ export function turnsByLength({ scaling }: RopeSettings): boolean {
 }
 
 function scalingOf(config: Config, nested: Record<string, unknown>, dim: number): RopeScaling {
-  const kind = (nested["rope_type"] ?? nested["type"] ?? "default") as string;
+  const named = (nested["rope_type"] ?? nested["type"] ?? "default") as string;
+  // Names that Phi-3's first configs gave to longrope.
+  const kind = named === "su" || (named === "yarn" && nested["short_factor"]) ? "longrope" : named;
   const values = config.within(nested);
   const maxPositions = config.number("max_position_embeddings", 2048);
   const original =

@@ -14,6 +14,8 @@ export interface SelfAttention {
   v: HeadsView;
   sight: Sight;
   scale: number;
+  /** Scores are c·tanh(score/c); default: as they are. */
+  softcap?: number | undefined;
   /** How many keys a query sees, its own the last of them. Default: all that `sight` allows. */
   window?: number | undefined;
   /** The bias for so many queries and keys, as T5 wants. */
@@ -22,10 +24,18 @@ export interface SelfAttention {
 
 /** @returns [B, L, H·D] */
 export function selfAttend(site: Site, call: SelfAttention, { cache }: Pass): Tensor {
-  const { q, sight, scale, window, bias } = call;
+  const { q, sight, scale, softcap, window, bias } = call;
   const { k, v, queryOffset } = cache
     ? cache.append(site, call.k, call.v, window)
     : { k: call.k, v: call.v, queryOffset: 0 };
   const rule = sight.rule(k.length, queryOffset, window);
-  return attend(site, { q, k, v, rule, scale, ...(bias && { bias: bias(q.length, k.length) }) });
+  return attend(site, {
+    q,
+    k,
+    v,
+    rule,
+    scale,
+    ...(softcap !== undefined && { softcap }),
+    ...(bias && { bias: bias(q.length, k.length) }),
+  });
 }

@@ -123,7 +123,7 @@ function lead({ data }: TensorLike): number {
   return first! - second!;
 }
 
-const sets = ["t5", "llama", "mistral", "qwen2", "qwen3", "roberta", "distilbert", "bert", "gpt2", "starcoder2"];
+const sets = ["t5", "llama", "mistral", "qwen2", "qwen3", "roberta", "distilbert", "bert", "gpt2", "starcoder2", "phi3", "gemma", "gemma2", "gemma3", "olmo2", "gpt-neox"];
 for (const one of sets.flatMap(goldenSets)) {
   describe.each(["f16", "bf16"] as const)(`${one.id} as %s`, async (weights) => {
     halfTests(await openCase(one), await both(join(one.folder, "model"), weights));

@@ -199,11 +199,11 @@ describe("a model's folder", () => {
     ));
   test("an architecture that is not known names the nearest", async () =>
     expect(await loaded(configured({ model_type: "gpt_2" }))).toMatchInlineSnapshot(
-      `"loadModel: "model_type" of PLACE/4/config.json is "gpt_2"; nearest is "gpt2"; expected one of bert, distilbert, gpt2, llama, mistral, qwen2, qwen3, roberta, starcoder2, t5. Fix: see docs/adding-a-model.md: an architecture is one file and one line."`,
+      `"loadModel: "model_type" of PLACE/4/config.json is "gpt_2"; nearest is "gpt2"; expected one of bert, distilbert, gemma, gemma2, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3, roberta, starcoder2, t5. Fix: see docs/adding-a-model.md: an architecture is one file and one line."`,
     ));
   test("no architecture at all", async () =>
     expect(await loaded(configured({ model_type: undefined }))).toMatchInlineSnapshot(
-      `"loadModel: "model_type" of PLACE/5/config.json is missing; expected one of bert, distilbert, gpt2, llama, mistral, qwen2, qwen3, roberta, starcoder2, t5. Fix: see docs/adding-a-model.md: an architecture is one file and one line."`,
+      `"loadModel: "model_type" of PLACE/5/config.json is missing; expected one of bert, distilbert, gemma, gemma2, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3, roberta, starcoder2, t5. Fix: see docs/adding-a-model.md: an architecture is one file and one line."`,
     ));
   test("a size that is none", async () =>
     expect(await loaded(configured({ n_layer: 0 }))).toMatchInlineSnapshot(

@@ -4,17 +4,11 @@ import type { Model } from "../../models/index.js";
 import type { Outputs, Tokens } from "../../models/pass.js";
 import type { CandidateModel, ModelConfig } from "../types.js";
 
-const positions: Record<string, NonNullable<ModelConfig["positions"]>> = {
-  bert: "learned",
-  distilbert: "learned",
-  roberta: "learned",
-  gpt2: "learned",
-  llama: "rope",
-  mistral: "rope",
-  qwen2: "rope",
-  qwen3: "rope",
-  t5: "t5",
-};
+/** How positions enter a model. */
+function positionsOf(model: Model): NonNullable<ModelConfig["positions"]> {
+  if (model.architecture === "t5") return "t5";
+  return model.layerAt(0)?.rope ? "rope" : "learned";
+}
 
 /** What the checker asks for next to the ids read before: a cache is filled from them anew, so a `past` never changes. */
 interface Past {
@@ -28,9 +22,9 @@ interface Past {
  */
 export function candidateOf(model: Model): CandidateModel {
   const { family } = model;
-  const [heads, window] = [model.config["num_attention_heads"], model.config["sliding_window"]];
-  const windowed =
-    typeof window === "number" && (model.architecture === "mistral" || model.config["use_sliding_window"] === true);
+  const heads = model.config["num_attention_heads"];
+  const windows = Array.from({ length: model.layerCount }, (_, layer) => model.layerAt(layer)?.window);
+  const widest = Math.max(...windows.map((window) => window ?? Number.POSITIVE_INFINITY));
   const config: ModelConfig = {
     vocabSize: model.vocabularySize,
     causal: family === "decoder",
@@ -38,9 +32,9 @@ export function candidateOf(model: Model): CandidateModel {
     padTokenId: model.padId,
     layers: model.layerCount,
     ...(typeof heads === "number" ? { heads } : {}),
-    ...(windowed ? { slidingWindow: window } : {}),
+    ...(Number.isFinite(widest) ? { slidingWindow: widest } : {}),
     ...(model.contextLength === undefined ? {} : { maxLength: model.contextLength }),
-    ...(positions[model.architecture] ? { positions: positions[model.architecture]! } : {}),
+    positions: positionsOf(model),
   };
   return {
     config,

@@ -99,7 +99,8 @@ export const block: LabCall = async (asked, _options, context) => {
   );
 
   let seen = 0;
-  const here = (): boolean => seen === layer + 1;
+  let ended = false;
+  const here = (): boolean => seen === layer + 1 && !ended;
   let mixed = false;
   let attentions = 0;
   /** What the encoder gave: its keys and values are no token's of this stack. */
@@ -122,7 +123,7 @@ export const block: LabCall = async (asked, _options, context) => {
     return y;
   };
   const hidden = (): void => { seen++; }; // biome-ignore format: one line
-  const pass = stack === "encoder" ? { encoderHidden: hidden } : { hidden, encoderHidden: (x: Tensor) => { memory = x; } }; // biome-ignore format: one choice
+  const pass = stack === "encoder" ? { encoderHidden: hidden } : { hidden, stream: () => { ended = true; }, encoderHidden: (x: Tensor) => { memory = x; } }; // biome-ignore format: one choice
   model.scoped(() =>
     watching(
       {

@@ -62,7 +62,8 @@ function attribution(
     model.compute(readInputs({ inputIds: [ids] }, model.limits), { logits: "none", stream: (x) => { stream = rowOf(x, position); } }); // biome-ignore format: one call
     return [];
   });
-  if (!stream) return { heads: [], rest: Number.NaN };
+  // Where what attention gives is normed before it is added, the heads' shares do not add up.
+  if (!stream || model.layerAt(0)?.normsAfter) return { heads: [], rest: Number.NaN };
   const reads = parts.reader(stream, token); // u ⊙ w / σ, so that a part's share is a dot product
   const heads: LensPathShown["heads"] = [];
   let all = 0;

@@ -3,33 +3,43 @@
  * the word table. nostalgebraist 2020, "interpreting GPT: the logit lens".
  */
 import { ops } from "../../kernels/index.js";
+import { capped } from "../../models/head.js";
 import type { Model } from "../../models/index.js";
+import type { Parameter } from "../../nn/parameter.js";
 import { tensor, type Tensor } from "../../tensor/index.js";
 import type { Trace } from "../../trace/index.js";
 import { topOf } from "./predict.js";
 import type { Guess } from "./protocol.js";
-import { normEpsilon, weightNamed } from "./weights.js";
+
+const known = new WeakMap<Model, { table: Tensor; norm: Tensor; bias: Tensor | undefined }>();
+
+/** What reads a model's states out, as plain numbers. Read once. */
+function readOutOf(model: Model, { norm, head }: NonNullable<Model["readOut"]>, word: Parameter) {
+  let found = known.get(model);
+  if (!found) {
+    const own = (x: Tensor): Tensor => tensor(x.data.slice(), x.shape); // out of the kernel's memory, which a scope may take back
+    found = ops().scope(() => ({
+      table: own(word.copy()),
+      norm: own(norm.scale),
+      bias: "bias" in norm && norm.bias ? own(norm.bias.tensor) : undefined,
+    }));
+    known.set(model, found);
+  }
+  return { ...found, epsilon: norm.epsilon, softcap: head.softcap };
+}
 
 /** The last norm and the word table of a model, as the lens needs them; undefined where they are not found. */
 export function lensParts(model: Model) {
-  const table = weightNamed(
-    model,
-    "lm_head.weight",
-    "model.embed_tokens.weight",
-    "transformer.wte.weight",
-    "embed_tokens.weight",
-    "wte.weight",
-  );
-  const norm = weightNamed(model, "model.norm.weight", "transformer.ln_f.weight", "norm.weight", "ln_f.weight");
-  const bias = weightNamed(model, "model.norm.bias", "transformer.ln_f.bias", "norm.bias", "ln_f.bias");
-  if (!table || !norm) return undefined;
-  const epsilon = normEpsilon(model);
+  const { readOut } = model;
+  if (!readOut?.head.weight) return undefined;
+  const { table, norm, bias, epsilon, softcap } = readOutOf(model, readOut, readOut.head.weight);
   const width = norm.size;
   /** @param x [..., d]  @param final it is after the last norm already */
   const read = (x: Tensor, final: boolean): Tensor =>
     ops().scope(() => {
       const y = final ? x : bias ? ops().layerNorm(x, norm, bias, epsilon) : ops().rmsNorm(x, norm, epsilon);
-      return ops().linear(y, table);
+      const scores = ops().linear(y, table);
+      return softcap === undefined ? scores : capped(scores, softcap);
     });
   return {
     read,

@@ -4,6 +4,7 @@
  * Su et al. 2021 (arXiv:2104.09864): pair p of a token at position m is turned by m·θ_p, so a product depends on the distance.
  */
 import { ropeFrequencies } from "../../attention/index.js";
+import type { Model } from "../../models/index.js";
 import type { RopeSettings } from "../../models/rope.js";
 import { QkRecord } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
@@ -32,7 +33,7 @@ export interface RotaryShown {
 export const rotary: LabCall = async (asked, _options, context) => {
   const { run, kind, layer, head, query, key } = asked as At & { query: number; key: number };
   const { result, source } = context.run(run);
-  const settings = (source.model as { rotary?: RopeSettings } | undefined)?.rotary;
+  const settings = (source.model as Model | undefined)?.layerAt(layer)?.rope;
   const record = result.trace.record(layer, kind);
   if (!settings || !(record instanceof QkRecord)) return null;
   const { q, k } = record.pair(0, head, query, key);

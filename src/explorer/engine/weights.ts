@@ -1,5 +1,4 @@
 /** @file Weights of a model that views need: a head's part of the output projection, the last norm, the word table. */
-import { ops } from "../../kernels/index.js";
 import type { Model } from "../../models/index.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
 import type { Kind } from "./protocol.js";
@@ -36,6 +35,7 @@ export function outputProjection(model: Model, layer: number, head: number, kind
     `layers.${layer}.self_attn.o_proj.weight`,
     `layer.${layer}.attention.output.dense.weight`,
     `layer.${layer}.attention.out_lin.weight`,
+    `layers.${layer}.attention.dense.weight`,
   ); // [width, H·Dv]
   const conv = linear ? undefined : weightNamed(model, `h.${layer}.attn.c_proj.weight`); // [H·Dv, width], as GPT-2 stores it
   const found = linear ?? conv;
@@ -57,7 +57,14 @@ export function outputProjection(model: Model, layer: number, head: number, kind
 
 /** The table of word vectors, [vocabulary, width]. */
 export function wordTable(model: Model): Tensor | undefined {
-  return weightNamed(model, "embed_tokens.weight", "wte.weight", "embeddings.word_embeddings.weight", "shared.weight");
+  return weightNamed(
+    model,
+    "embed_tokens.weight",
+    "embed_in.weight",
+    "wte.weight",
+    "embeddings.word_embeddings.weight",
+    "shared.weight",
+  );
 }
 
 interface HeadProjections {
@@ -98,25 +105,29 @@ export function headProjections(model: Model, layer: number, head: number): Head
     const [qBias, kBias, vBias] = [biasOf(0), biasOf(1), biasOf(2)];
     return { q: column(0), k: column(1), v: column(2), ...(qBias && { qBias }), ...(kBias && { kBias }), ...(vBias && { vBias }) }; // biome-ignore format: one head
   }
-  const find = (what: "q" | "k" | "v", end: string): Tensor | undefined => {
-    const long = { q: "query", k: "key", v: "value" }[what];
-    return weightNamed(
-      model,
-      `layers.${layer}.self_attn.${what}_proj.${end}`,
-      `layer.${layer}.attention.self.${long}.${end}`,
-      `layer.${layer}.attention.${what}_lin.${end}`,
-    );
-  };
   const part = (what: "q" | "k" | "v"): { weight: Tensor; bias: Tensor | undefined } | undefined => {
-    const whole = find(what, "weight");
+    const long = { q: "query", k: "key", v: "value" }[what];
+    const own = [
+      `layers.${layer}.self_attn.${what}_proj`,
+      `layer.${layer}.attention.self.${long}`,
+      `layer.${layer}.attention.${what}_lin`,
+    ];
+    const together = [`layers.${layer}.self_attn.qkv_proj`, `layers.${layer}.attention.query_key_value`];
+    const find = (end: string): Tensor | undefined =>
+      weightNamed(model, ...[...own, ...together].map((n) => `${n}.${end}`));
+    const [whole, bias] = [find("weight"), find("bias")];
     if (!whole) return undefined;
-    const [count, at] = what === "q" ? [counts.heads, head] : [counts.keyHeads, keyHead];
     const [rows, width] = whole.shape as [number, number];
-    const D = rows / count;
-    const bias = find(what, "bias");
+    const { heads, keyHeads } = counts;
+    const at = { q: head, k: keyHead, v: keyHead }[what];
+    const isOwn = weightNamed(model, ...own.map((n) => `${n}.weight`)) !== undefined;
+    const byHead = weightNamed(model, `${together[1]}.weight`) !== undefined; // GPT-NeoX: q, k, v of head 0, of head 1 …
+    const D = rows / (isOwn ? (what === "q" ? heads : keyHeads) : heads + 2 * keyHeads);
+    const before = { q: 0, k: heads, v: heads + keyHeads }[what]; // heads in the same matrix in front of these: Phi-3
+    const first = D * (isOwn ? at : byHead ? 3 * head + ["q", "k", "v"].indexOf(what) : before + at);
     return {
-      weight: tensor(whole.data.slice(at * D * width, (at + 1) * D * width), [D, width]),
-      bias: bias && tensor(bias.data.slice(at * D, (at + 1) * D), [D]),
+      weight: tensor(whole.data.slice(first * width, (first + D) * width), [D, width]),
+      bias: bias && tensor(bias.data.slice(first, first + D), [D]),
     };
   };
   const [q, k, v] = [part("q"), part("k"), part("v")];
@@ -126,15 +137,6 @@ export function headProjections(model: Model, layer: number, head: number): Head
 
 /** What a layer's attention does to its input first: the norm before it, or, in a layer that norms afterwards, nothing. */
 export function layerNormOf(model: Model, layer: number): (x: Tensor) => Tensor {
-  const weight = weightNamed(model, `layers.${layer}.input_layernorm.weight`, `h.${layer}.ln_1.weight`);
-  if (!weight) return (x) => x;
-  const bias = weightNamed(model, `layers.${layer}.input_layernorm.bias`, `h.${layer}.ln_1.bias`);
-  const epsilon = normEpsilon(model);
-  return (x) => (bias ? ops().layerNorm(x, weight, bias, epsilon) : ops().rmsNorm(x, weight, epsilon));
-}
-
-/** ε of a model's norms, under the name its family gives it. */
-export function normEpsilon({ config }: Model): number {
-  const names = ["rms_norm_eps", "norm_epsilon", "layer_norm_epsilon", "layer_norm_eps"];
-  return (names.map((name) => config[name]).find((x) => typeof x === "number") as number | undefined) ?? 1e-5;
+  const before = model.layerAt(layer)?.before;
+  return (x) => before?.forward(x) ?? x;
 }

@@ -38,7 +38,7 @@ export function buildModel(files: ModelFiles, { weights: format = "f32", onProgr
     requireVocabulary(files, model);
     const wanted = new Map(model.named());
     requireShapes(wanted, weights, files);
-    const isTied = !wanted.has("lm_head.weight");
+    const isTied = model.readOut ? model.readOut.head.part === undefined : !wanted.has("lm_head.weight");
     if (format !== "numbers") requireRoom(wanted, files, format, isTied);
     model.load(counted(weights, wanted, onProgress), {
       where: "loadModel",
@@ -70,11 +70,11 @@ function requireLayers(config: Config, weights: number): void {
  */
 function packed(name: string, parameter: Parameter, format: WeightFormat, isTied: boolean): WeightFormat | undefined {
   if (parameter.shape.length !== 2) return undefined;
-  if (/(^|\.)(embed_tokens|wte|shared|word_embeddings)\.weight$/.test(name)) {
+  if (/(^|\.)(embed_tokens|embed_in|wte|shared|word_embeddings)\.weight$/.test(name)) {
     if (format === "f32") return isTied ? format : undefined;
     return format === "int8" ? "f16" : format;
   }
-  const isTable = /(embeddings?|embed_tokens|wte|wpe|shared|relative_attention_bias)\.weight$/.test(name);
+  const isTable = /(embeddings?|embed_tokens|embed_in|wte|wpe|shared|relative_attention_bias)\.weight$/.test(name);
   return isTable ? undefined : format;
 }
 
