@@ -5,7 +5,8 @@
  *     blobs/ETAG              renamed into place once size and checksum hold
  */
 import { FileError, UnavailableError } from "../../../tensor/index.js";
-import { type FileFacts, openFile } from "./client.js";
+import { type FileFacts, heard, openFile, refusal } from "./client.js";
+import { withLock } from "./lock.js";
 import type { Hub, HubId } from "./settings.js";
 
 export type Progress = (done: number, total: number | undefined) => void;
@@ -31,6 +32,7 @@ export async function fetchBlob(
     `${blob}.lock`,
     () => isFile(blob),
     () => download(hub, id, file, facts, blob, onProgress),
+    hub.signal,
   );
   running.set(blob, work);
   try {
@@ -104,15 +106,37 @@ async function append(
     have = 0;
     response = await openFile(hub, id, file, 0);
   }
-  if (!response.ok || !response.body) {
-    const got = `was answered with HTTP ${response.status}`;
-    throw new FileError({ where: "get", argument: `${file} of ${id.id}`, got, fix: "try again later" });
+  const what = `${file} of ${id.id}`;
+  if (response.status >= 500) throw new BrokenOff(refusal(response, id, file));
+  if (!response.ok || !response.body) throw refusal(response, id, file);
+  const from = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
+  if (response.status !== 206)
+    have = 0; // the server does not do ranges: from the beginning
+  else if (from && Number(from[1]) !== have) {
+    await response.body.cancel();
+    const got = `was answered from byte ${from[1]} on`;
+    throw new WrongChecksum({
+      where: "get",
+      argument: what,
+      got,
+      expected: `from byte ${have} on`,
+      fix: "try again later",
+    });
   }
-  if (response.status !== 206) have = 0; // the server does not do ranges: from the beginning
   const handle = await open(partial, have > 0 ? "r+" : "w");
   try {
     await handle.truncate(have);
-    for await (const chunk of chunks(response, file, id.id)) {
+    for await (const chunk of chunks(hub, response, what)) {
+      if (facts.size !== undefined && have + chunk.length > facts.size) {
+        const expected = `${facts.size}, as the hub says`;
+        throw new WrongChecksum({
+          where: "get",
+          argument: what,
+          got: "has more bytes",
+          expected,
+          fix: "try again later",
+        });
+      }
       for (let at = 0; at < chunk.length; ) {
         const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, have + at);
         at += bytesWritten;
@@ -123,19 +147,18 @@ async function append(
   } finally {
     await handle.close();
   }
-  if (facts.size !== undefined && have < facts.size) throw brokenOff(`${file} of ${id.id}`, have, facts.size);
+  if (facts.size !== undefined && have < facts.size) throw brokenOff(what, have, facts.size);
 }
 
-async function* chunks(response: Response, file: string, id: string): AsyncGenerator<Uint8Array> {
+async function* chunks(hub: Hub, response: Response, what: string): AsyncGenerator<Uint8Array> {
   const reader = response.body!.getReader();
   try {
     for (;;) {
       let next: Awaited<ReturnType<typeof reader.read>>;
       try {
-        next = await reader.read();
+        next = await heard(hub, reader.read());
       } catch (cause) {
-        if ((cause as Error).name === "AbortError") throw cause;
-        throw brokenOff(`${file} of ${id}`, undefined, undefined, cause);
+        throw hub.signal?.aborted ? cause : brokenOff(what, undefined, undefined, cause);
       }
       if (next.done) return;
       yield next.value;
@@ -187,45 +210,10 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-async function isFile(path: string): Promise<boolean> {
+export async function isFile(path: string): Promise<boolean> {
   const { stat } = await import("node:fs/promises");
   return stat(path).then(
     (s) => s.isFile(),
     () => false,
   );
-}
-
-/** A lock nobody has touched for so long belongs to a process that is gone. */
-const staleAfter = 15000;
-
-/**
- * Runs `body` while holding a lock that other processes see: a folder, since making one either succeeds or fails.
- * Whoever waits looks again whether the work is done.
- */
-async function withLock(lock: string, isDone: () => Promise<boolean>, body: () => Promise<void>): Promise<void> {
-  const { mkdir, rm, stat, utimes } = await import("node:fs/promises");
-  for (;;) {
-    if (await isDone()) return;
-    const mine = await mkdir(lock).then(
-      () => true,
-      (error: { code?: string }) => {
-        if (error.code === "EEXIST") return false;
-        throw error;
-      },
-    );
-    if (mine) break;
-    const age = await stat(lock).then(
-      (s) => Date.now() - s.mtimeMs,
-      () => 0,
-    );
-    if (age > staleAfter) await rm(lock, { recursive: true, force: true });
-    else await new Promise((r) => setTimeout(r, 100));
-  }
-  const beat = setInterval(() => void utimes(lock, new Date(), new Date()).catch(() => undefined), staleAfter / 5);
-  try {
-    if (!(await isDone())) await body();
-  } finally {
-    clearInterval(beat);
-    await rm(lock, { recursive: true, force: true });
-  }
 }

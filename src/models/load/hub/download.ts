@@ -6,11 +6,11 @@
  *       blobs/ETAG                  contents, once
  *       snapshots/COMMIT/FILE  ──▶  ../../blobs/ETAG
  */
-import { FileError } from "../../../tensor/index.js";
+import { FileError, QkvError } from "../../../tensor/index.js";
 import { shardNames } from "../folder.js";
-import { fetchBlob } from "./blob.js";
-import { fileFacts, listFiles, NoNetwork } from "./client.js";
-import { type Hub, type HubId, type HubOptions, hubSettings, parseHubId } from "./settings.js";
+import { fetchBlob, isFile } from "./blob.js";
+import { fileFacts, listFiles, NoAnswer } from "./client.js";
+import { type Hub, type HubId, type HubOptions, hubSettings, parseHubId, revisionOf } from "./settings.js";
 
 export interface DownloadOptions extends HubOptions {
   revision?: string | undefined;
@@ -36,16 +36,25 @@ export interface Downloaded {
  */
 export async function downloadModel(source: string, options: DownloadOptions = {}): Promise<Downloaded> {
   const parsed = parseHubId(source, "get");
-  const id = { ...parsed, revision: options.revision ?? parsed.revision };
+  const id = { ...parsed, revision: revisionOf(options.revision ?? parsed.revision) };
   const hub = await hubSettings(options);
   const cached = await inCache(hub, id, options.files);
   if (hub.offline) return cached ?? notInCache(hub, id, "and HF_HUB_OFFLINE asks to use nothing else");
   try {
     return await fetchAll(hub, id, options);
   } catch (error) {
-    if (error instanceof NoNetwork && cached) return cached; // without a network what is there must do
-    throw error;
+    if (error instanceof NoAnswer && cached) return cached; // without a network what is there must do
+    throw cannotBeWritten(error, hub) ?? error;
   }
+}
+
+/** An error of the file system, in words that name the way out. */
+function cannotBeWritten(error: unknown, hub: Hub): FileError | undefined {
+  const { code, syscall } = error as { code?: string; syscall?: string };
+  if (error instanceof QkvError || code === undefined || syscall === undefined) return undefined;
+  const got = `cannot be written (${code})`;
+  const fix = "set HF_HUB_CACHE, or --cache-dir, to a folder that can";
+  return new FileError({ where: "get", argument: `the cache ${hub.cacheDir}`, got, fix }, { cause: error });
 }
 
 async function fetchAll(hub: Hub, id: HubId, { files: asked, onProgress }: DownloadOptions): Promise<Downloaded> {
@@ -59,12 +68,13 @@ async function fetchAll(hub: Hub, id: HubId, { files: asked, onProgress }: Downl
   const get = async (file: string): Promise<string> => {
     requireInside(file, id.id);
     const path = join(folder, file);
+    done.push(file);
+    if (await isFile(path)) return path; // of this very commit, and under this name only once it was checked
     const facts = await fileFacts(hub, at, file);
     const blob = join(storage, "blobs", facts.etag);
     await mkdir(join(storage, "blobs"), { recursive: true });
     await fetchBlob(hub, at, file, facts, blob, (n, total) => onProgress?.(file, n, total));
     await link(blob, path);
-    done.push(file);
     return path;
   };
   if (asked) {
@@ -93,28 +103,25 @@ const smallFiles = (files: readonly string[]): string[] => files.filter((f) => w
 
 /** A snapshot in the cache that has what is asked for. */
 async function inCache(hub: Hub, { id, revision }: HubId, files?: readonly string[]): Promise<Downloaded | undefined> {
-  const { access, readFile } = await import("node:fs/promises");
+  const { readFile } = await import("node:fs/promises");
   const { join } = await import("node:path");
   const storage = storageOf(hub, id, join);
   const ref = await readFile(join(storage, "refs", revision), "utf8").catch(() => undefined);
   const commit = ref?.trim() ?? revision;
   const folder = join(storage, "snapshots", commit);
-  const has = (file: string): Promise<boolean> =>
-    access(join(folder, file)).then(
-      () => true,
-      () => false,
-    );
+  const has = (file: string): Promise<boolean> => isFile(join(folder, file));
   if (files) {
     for (const file of files) if (!(await has(file))) return undefined;
     return { id, commit, folder, files: [...files] };
   }
   if (!(await has("config.json"))) return undefined;
-  const index = join(folder, "model.safetensors.index.json");
-  const shards = (await has("model.safetensors"))
-    ? ["model.safetensors"]
-    : shardNames(await readFile(index, "utf8").catch(() => "{}"), index);
-  for (const shard of shards) if (!(await has(shard))) return undefined;
-  return { id, commit, folder, files: ["config.json", ...shards] };
+  const index = "model.safetensors.index.json";
+  const isWhole = await has("model.safetensors");
+  if (!isWhole && !(await has(index))) return undefined;
+  const shards = isWhole ? [] : shardNames(await readFile(join(folder, index), "utf8"), join(folder, index));
+  const weights = isWhole ? ["model.safetensors"] : [index, ...shards];
+  for (const file of weights) if (!(await has(file))) return undefined;
+  return { id, commit, folder, files: ["config.json", ...weights] };
 }
 
 const storageOf = (hub: Hub, id: string, join: (...parts: string[]) => string): string =>
@@ -134,9 +141,10 @@ async function link(blob: string, path: string): Promise<void> {
 const temporary = (path: string): string => `${path}.${crypto.randomUUID()}.new`;
 
 async function writeRef(storage: string, revision: string, commit: string): Promise<void> {
-  const { mkdir, rename, writeFile } = await import("node:fs/promises");
+  const { mkdir, readFile, rename, writeFile } = await import("node:fs/promises");
   const { dirname, join } = await import("node:path");
   const path = join(storage, "refs", revision);
+  if ((await readFile(path, "utf8").catch(() => "")) === commit) return; // a cache that is there may be read only
   await mkdir(dirname(path), { recursive: true });
   const fresh = temporary(path);
   await writeFile(fresh, commit);

@@ -17,6 +17,16 @@ export interface LoopbackOptions {
   token?: string;
   /** Serve no ranges. */
   noRanges?: boolean;
+  /** Answer a range from its first byte on, whatever was asked for. */
+  wrongRanges?: boolean;
+  /** Answers to the first requests for a file, or for "listing": a status with headers, or never one. */
+  faults?: Record<string, ({ status: number; headers?: Record<string, string> } | "silence")[]>;
+  /** Say nothing more after so many bytes of a file's first GET. */
+  stalls?: Record<string, number>;
+  /** What the listing says instead. */
+  listing?: string;
+  /** A name of the contents that is no checksum. */
+  etags?: Record<string, string>;
 }
 
 export interface Loopback {
@@ -37,10 +47,19 @@ function etagOf(name: string, bytes: Uint8Array): string {
 export async function loopbackHub(options: LoopbackOptions): Promise<Loopback> {
   const requests: Loopback["requests"] = [];
   const cuts = structuredClone(options.cuts ?? {});
+  const faults = structuredClone(options.faults ?? {});
+  const stalls = { ...options.stalls };
+  /** Whether the next answer is a fault, and has been given. */
+  const faulty = (what: string, response: ServerResponse): boolean => {
+    const fault = faults[what]?.shift();
+    if (fault === "silence") return true;
+    if (fault) response.writeHead(fault.status, fault.headers).end();
+    return fault !== undefined;
+  };
   const serve = (file: string, request: IncomingMessage, response: ServerResponse): void => {
     const bytes = options.damaged?.[file] ?? options.files[file]!;
     const range = options.noRanges ? undefined : /^bytes=(\d+)-$/.exec(request.headers.range ?? "");
-    const from = range ? Number(range[1]) : 0;
+    const from = range && !options.wrongRanges ? Number(range[1]) : 0;
     if (range && from >= bytes.length) {
       response.writeHead(416).end();
       return;
@@ -50,6 +69,12 @@ export async function loopbackHub(options: LoopbackOptions): Promise<Loopback> {
       ...(range && { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
     });
     const cut = request.method === "GET" ? cuts[file]?.shift() : undefined;
+    const stall = request.method === "GET" ? stalls[file] : undefined;
+    if (stall !== undefined) {
+      delete stalls[file];
+      response.write(bytes.subarray(from, from + stall));
+      return;
+    }
     if (request.method === "HEAD") response.end();
     else if (cut !== undefined) {
       response.write(bytes.subarray(from, from + cut), () => response.socket?.end()); // what was sent arrives, no more
@@ -72,17 +97,34 @@ export async function loopbackHub(options: LoopbackOptions): Promise<Loopback> {
     }
     const url = request.url!;
     if (/^\/api\/models\/org\/(name|moved)\/revision\/(main|0123)/.test(url)) {
+      if (faulty("listing", response)) return;
+      if (options.listing !== undefined) {
+        response.end(options.listing);
+        return;
+      }
       const siblings = Object.keys(options.files).map((rfilename) => ({ rfilename }));
-      response.end(JSON.stringify({ sha: commit, siblings }));
+      response.end(JSON.stringify({ id: "org/name", sha: commit, siblings }));
+      return;
+    }
+    if (url.startsWith(`/api/models/org/name/tree/${commit}`)) {
+      // How Python's huggingface_hub learns what there is.
+      const tree = Object.entries(options.files).map(([path, bytes]) => ({
+        type: "file",
+        path,
+        size: bytes.length,
+        oid: etagOf("", bytes),
+      }));
+      response.end(JSON.stringify(tree));
       return;
     }
     const file = new RegExp(`^/org/name/resolve/${commit}/(.+)$`).exec(url);
     if (file && options.files[decodeURIComponent(file[1]!)]) {
       const name = decodeURIComponent(file[1]!);
       const bytes = options.files[name]!;
+      if (faulty(`${request.method} ${name}`, response)) return;
       response.setHeader("x-repo-commit", commit);
       response.setHeader("x-linked-size", bytes.length);
-      response.setHeader("x-linked-etag", `"${etagOf(name, bytes)}"`);
+      response.setHeader("x-linked-etag", `"${options.etags?.[name] ?? etagOf(name, bytes)}"`);
       if (options.abroad?.includes(name)) {
         response.writeHead(302, { location: `${address(far)}/${encodeURIComponent(name)}` }).end();
       } else serve(name, request, response);
