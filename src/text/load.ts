@@ -9,15 +9,22 @@ export interface TokenizerFiles {
   config?: string | TokenizerConfigJson | undefined;
   /** chat_template.jinja, where the template has a file of its own. */
   chatTemplate?: string | undefined;
+  /** special_tokens_map.json: names of special tokens, where tokenizer_config.json has none. */
+  specialTokens?: string | undefined;
 }
 
 /**
  * Makes a tokenizer from contents in memory; works anywhere.
  * @param file named in errors
  */
-export function readTokenizer({ tokenizer, config, chatTemplate }: TokenizerFiles, file = "tokenizer.json"): Tokenizer {
+export function readTokenizer(
+  { tokenizer, config, chatTemplate, specialTokens }: TokenizerFiles,
+  file = "tokenizer.json",
+): Tokenizer {
   const settings = (typeof config === "string" ? parse(config, "tokenizer_config.json") : config) ?? {};
-  const whole = chatTemplate === undefined ? settings : { ...(settings as object), chat_template: chatTemplate };
+  const names = specialTokens === undefined ? {} : parse(specialTokens, "special_tokens_map.json");
+  const template = chatTemplate === undefined ? {} : { chat_template: chatTemplate };
+  const whole = { ...(names as object), ...(settings as object), ...template };
   const json = typeof tokenizer === "string" ? parse(tokenizer, file) : tokenizer;
   return new Tokenizer(json as TokenizerJson, whole as TokenizerConfigJson, file);
 }
@@ -52,6 +59,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       tokenizer,
       config: await text(join(folder, "tokenizer_config.json")),
       chatTemplate: await text(join(folder, "chat_template.jinja")),
+      specialTokens: await text(join(folder, "special_tokens_map.json")),
     },
     file,
   );

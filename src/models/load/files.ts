@@ -37,7 +37,8 @@ export async function tokenizerBeside(read: ReadText, where: string): Promise<To
   if (tokenizer === undefined) return undefined;
   const config = await read("tokenizer_config.json");
   const chatTemplate = await read("chat_template.jinja");
-  return readTokenizer({ tokenizer, config, chatTemplate }, `${where}/tokenizer.json`);
+  const specialTokens = await read("special_tokens_map.json");
+  return readTokenizer({ tokenizer, config, chatTemplate, specialTokens }, `${where}/tokenizer.json`);
 }
 
 /** Ids that end a text: generation_config.json knows more of them than config.json (chat models have two). */
