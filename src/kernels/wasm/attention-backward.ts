@@ -2,8 +2,8 @@
 import type { AttentionCall, AttentionResult, AttentionSlopes } from "../kernel.js";
 import { outputShape } from "../layout.js";
 import { checkSame } from "../shapes.js";
-import { attentionArguments, outputStrides, work } from "./attention.js";
-import type { CallArguments, Workspace } from "./workspace.js";
+import { beginAttention, work, writeCut, writeOutput } from "./attention.js";
+import type { Workspace } from "./workspace.js";
 import type { Tensor } from "../../tensor/index.js";
 
 export function attentionBackward(
@@ -26,20 +26,18 @@ export function attentionBackward(
     const delta = call.sinks ? w.zeros(rows * 4) : 0;
     const lse = w.operand(saved.lse);
     const tasks = call.batch * call.keyHeads;
-    const values: CallArguments = {
-      ...attentionArguments(w, call, 1),
-      ...outputStrides(call, dOutput),
-      o: w.operand(dOutput),
-      output: w.operand(saved.output),
-      lse,
-      dq: dq.address + call.q.offset * 4,
-      dk: dk.address + call.k.offset * 4,
-      dv: dv.address + call.v.offset * 4,
-      ...(dBias && { dBias: dBias.address + call.bias!.offset * 4 }),
-      delta,
-      tasks,
-    };
-    const args = w.arguments("AttentionArgs", values);
+    const c = beginAttention(w, call);
+    writeCut(w, c, call, 1);
+    writeOutput(c, call, dOutput);
+    c.o = w.operand(dOutput);
+    c.output = w.operand(saved.output);
+    c.lse = lse;
+    c.dq = dq.address + call.q.offset * 4;
+    c.dk = dk.address + call.k.offset * 4;
+    c.dv = dv.address + call.v.offset * 4;
+    if (dBias) c.dBias = dBias.address + call.bias!.offset * 4;
+    c.delta = delta;
+    const args = c.address;
     // Heads and batch items may share numbers of the bias: one after the other then.
     w.pool.run(
       "attentionBackward",

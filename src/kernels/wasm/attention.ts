@@ -1,9 +1,9 @@
 /** @file Attention calls, written down for the kernel: addresses, byte strides, and how the work is cut. */
 import type { Tensor } from "../../tensor/index.js";
 import { dropoutThreshold } from "../dropout.js";
-import type { AttentionCall, AttentionResult, AttentionRule, Heads } from "../kernel.js";
+import type { AttentionCall, AttentionResult, AttentionRule } from "../kernel.js";
 import { outputHeads, outputShape } from "../layout.js";
-import type { CallArguments, Workspace } from "./workspace.js";
+import type { Block, Workspace } from "./workspace.js";
 
 /** Keys a step: 24 or 48 KB of 64-number keys. Anything from 48 to 256 is within 5 % of it; fused 128-bit tiles like longer sums. */
 const KEY_TILE = { portable: 96, relaxed: 192, wide: 96 };
@@ -14,13 +14,22 @@ const PANEL = { portable: 64, relaxed: 24, wide: 48 };
 /** The smallest such panel, for few queries, and for windows, where a wide panel computes pairs that nobody sees. */
 const SMALL_PANEL = { portable: 8, relaxed: 24, wide: 48 };
 
-function strides(prefix: string, [batch, head, row]: Heads["strides"]): CallArguments {
-  return { [`${prefix}Batch`]: batch * 4, [`${prefix}Head`]: head * 4, [`${prefix}Row`]: row * 4 };
-}
+type Call = Block<"AttentionArgs">;
 
-/** An operand's address and strides under its letter. */
-function heads(w: Workspace, prefix: string, x: Heads): CallArguments {
-  return { [prefix]: w.operand(x.tensor) + x.offset * 4, ...strides(prefix, x.strides) };
+/** Operands' addresses and strides. */
+function writeOperands(w: Workspace, c: Call, { q, k, v }: AttentionCall): void {
+  c.q = w.operand(q.tensor) + q.offset * 4;
+  c.qBatch = q.strides[0] * 4;
+  c.qHead = q.strides[1] * 4;
+  c.qRow = q.strides[2] * 4;
+  c.k = w.operand(k.tensor) + k.offset * 4;
+  c.kBatch = k.strides[0] * 4;
+  c.kHead = k.strides[1] * 4;
+  c.kRow = k.strides[2] * 4;
+  c.v = w.operand(v.tensor) + v.offset * 4;
+  c.vBatch = v.strides[0] * 4;
+  c.vHead = v.strides[1] * 4;
+  c.vRow = v.strides[2] * 4;
 }
 
 /** Whether every query sees every key as far as the rule says. */
@@ -37,63 +46,57 @@ function widest({ first, end }: AttentionRule): number {
   return most;
 }
 
-function ruleArguments(w: Workspace, { rule, queries }: AttentionCall): CallArguments {
+function writeRule(w: Workspace, c: Call, { rule, queries }: AttentionCall): void {
   const { keyMask, mask, documents, blocks } = rule;
-  return {
-    first: w.words(rule.first),
-    end: w.words(rule.end),
-    ruleBatch: rule.perBatch ? queries : 0,
-    ...(keyMask && { keyMask: w.bytes(keyMask.data), keyMaskBatch: keyMask.batchStride }),
-    ...(mask && {
-      mask: w.bytes(mask.data),
-      maskBatch: mask.strides[0],
-      maskHead: mask.strides[1],
-      maskQuery: mask.strides[2],
-      maskKey: mask.strides[3],
-    }),
-    ...(documents && {
-      documentOfQuery: w.words(documents.query),
-      documentOfKey: w.words(documents.key),
-      documentQueryBatch: documents.queryStride,
-      documentKeyBatch: documents.keyStride,
-    }),
-    ...(blocks && {
-      blocks: w.bytes(blocks.data),
-      blockSize: blocks.size,
-      blockBatch: blocks.strides[0],
-      blockHead: blocks.strides[1],
-      blockQuery: blocks.strides[2],
-      blockKey: blocks.strides[3],
-    }),
-  };
+  c.first = w.words(rule.first);
+  c.end = w.words(rule.end);
+  c.ruleBatch = rule.perBatch ? queries : 0;
+  if (keyMask) {
+    c.keyMask = w.bytes(keyMask.data);
+    c.keyMaskBatch = keyMask.batchStride;
+  }
+  if (mask) {
+    c.mask = w.bytes(mask.data);
+    [c.maskBatch, c.maskHead, c.maskQuery, c.maskKey] = mask.strides;
+  }
+  if (documents) {
+    c.documentOfQuery = w.words(documents.query);
+    c.documentOfKey = w.words(documents.key);
+    c.documentQueryBatch = documents.queryStride;
+    c.documentKeyBatch = documents.keyStride;
+  }
+  if (blocks) {
+    c.blocks = w.bytes(blocks.data);
+    c.blockSize = blocks.size;
+    [c.blockBatch, c.blockHead, c.blockQuery, c.blockKey] = blocks.strides;
+  }
 }
 
-function scoreArguments(w: Workspace, call: AttentionCall): CallArguments {
-  const { bias, alibi, sinks, dropout, softcap, scale } = call;
-  return {
-    scale,
-    softcap: softcap ?? 0,
-    ...(bias && {
-      bias: w.operand(bias.tensor) + bias.offset * 4,
-      biasBatch: bias.strides[0] * 4,
-      biasHead: bias.strides[1] * 4,
-      biasQuery: bias.strides[2] * 4,
-      biasKey: bias.strides[3] * 4,
-    }),
-    ...(alibi && { slopes: w.floats(alibi.slopes), queryOffset: alibi.queryOffset }),
-    ...(sinks && { sinks: w.operand(sinks) }),
-    ...(dropout &&
-      dropout.rate > 0 && {
-        dropout: 1,
-        dropoutSeed: dropout.seed | 0,
-        dropoutThreshold: dropoutThreshold(dropout.rate) | 0,
-        dropoutScale: dropout.rate < 1 ? 1 / (1 - dropout.rate) : 0,
-      }),
-  };
+function writeScores(w: Workspace, c: Call, { bias, alibi, sinks, dropout, softcap, scale }: AttentionCall): void {
+  c.scale = scale;
+  c.softcap = softcap ?? 0;
+  if (bias) {
+    c.bias = w.operand(bias.tensor) + bias.offset * 4;
+    c.biasBatch = bias.strides[0] * 4;
+    c.biasHead = bias.strides[1] * 4;
+    c.biasQuery = bias.strides[2] * 4;
+    c.biasKey = bias.strides[3] * 4;
+  }
+  if (alibi) {
+    c.slopes = w.floats(alibi.slopes);
+    c.queryOffset = alibi.queryOffset;
+  }
+  if (sinks) c.sinks = w.operand(sinks);
+  if (dropout && dropout.rate > 0) {
+    c.dropout = 1;
+    c.dropoutSeed = dropout.seed | 0;
+    c.dropoutThreshold = dropoutThreshold(dropout.rate) | 0;
+    c.dropoutScale = dropout.rate < 1 ? 1 / (1 - dropout.rate) : 0;
+  }
 }
 
 /** Panel size, panels a task, tasks a head. None of it changes a bit of the result. */
-function cut(w: Workspace, call: AttentionCall, threads: number): CallArguments {
+export function writeCut(w: Workspace, c: Call, call: AttentionCall, threads: number): number {
   const small = SMALL_PANEL[w.build];
   const full = PANEL[w.build];
   const narrow = widest(call.rule) <= 512 && call.keys > 512;
@@ -104,30 +107,35 @@ function cut(w: Workspace, call: AttentionCall, threads: number): CallArguments 
   const wanted = Math.ceil((4 * threads) / (call.batch * call.heads)); // tasks a head that keep every thread busy
   const panels = Math.max(1, Math.min(PANELS, threads > 1 ? Math.floor(panelsPerHead / wanted) : PANELS));
   const blockCount = Math.ceil(panelsPerHead / panels);
-  return { panel, panels, keyTile: KEY_TILE[w.build], blockCount, tasks: blockCount * call.batch * call.heads };
+  c.panel = panel;
+  c.panels = panels;
+  c.keyTile = KEY_TILE[w.build];
+  c.blockCount = blockCount;
+  c.tasks = blockCount * call.batch * call.heads;
+  return blockCount * call.batch * call.heads;
 }
 
-/** All of a call but the result's addresses. */
-export function attentionArguments(w: Workspace, call: AttentionCall, threads: number): CallArguments {
-  return {
-    ...heads(w, "q", call.q),
-    ...heads(w, "k", call.k),
-    ...heads(w, "v", call.v),
-    heads: call.heads,
-    keyHeads: call.keyHeads,
-    queries: call.queries,
-    keys: call.keys,
-    headDim: call.headDim,
-    valueDim: call.valueDim,
-    ...ruleArguments(w, call),
-    ...scoreArguments(w, call),
-    ...cut(w, call, threads),
-  };
+/** All of a call but the result's addresses and how the work is cut. */
+export function beginAttention(w: Workspace, call: AttentionCall): Call {
+  const c = w.call("AttentionArgs");
+  writeOperands(w, c, call);
+  c.heads = call.heads;
+  c.keyHeads = call.keyHeads;
+  c.queries = call.queries;
+  c.keys = call.keys;
+  c.headDim = call.headDim;
+  c.valueDim = call.valueDim;
+  writeRule(w, c, call);
+  writeScores(w, c, call);
+  return c;
 }
 
-/** Strides of a result or its slope, under the letter o. */
-export function outputStrides(call: AttentionCall, output: Tensor): CallArguments {
-  return strides("o", outputHeads(call, output).strides);
+/** Strides of a result or its slope. */
+export function writeOutput(c: Call, call: AttentionCall, output: Tensor): void {
+  const { strides } = outputHeads(call, output);
+  c.oBatch = strides[0] * 4;
+  c.oHead = strides[1] * 4;
+  c.oRow = strides[2] * 4;
 }
 
 /** One query waits for memory, not for arithmetic: a multiply-add costs some four times as long. */
@@ -144,24 +152,22 @@ export function attention(w: Workspace, call: AttentionCall): AttentionResult {
   return w.operation(() => {
     const output = w.result(outputShape(call));
     const lse = w.result([call.batch, call.heads, call.queries]);
-    const threads = Math.min(call.threads ?? Number.POSITIVE_INFINITY, w.pool.threads);
-    const values = {
-      ...attentionArguments(w, call, threads),
-      ...outputStrides(call, output.tensor),
-      o: output.address,
-      lse: lse.address,
-    } as CallArguments;
+    const c = beginAttention(w, call);
+    writeOutput(c, call, output.tensor);
+    c.o = output.address;
+    c.lse = lse.address;
     if (call.bias || call.dropout || !seesAll(call)) {
       const unclean = w.temporary(call.batch * call.keyHeads);
-      if (w.wasm.findUnclean!(w.arguments("AttentionArgs", values), call.batch, unclean)) values.unclean = unclean;
+      if (w.wasm.findUnclean!(c.address, call.batch, unclean)) c.unclean = unclean;
     }
-    const args = w.arguments("AttentionArgs", values);
-    if (call.queries === 1 && !values.dropout) {
+    const { address } = c;
+    if (call.queries === 1 && !call.dropout?.rate) {
       const tasks = call.batch * call.heads;
-      w.pool.run("attentionDecode", args, tasks, w.wasm.decodeScratch!(args), DECODE_WEIGHT * work(call), call.threads);
+      const effort = DECODE_WEIGHT * work(call);
+      w.pool.run("attentionDecode", address, tasks, w.wasm.decodeScratch!(address), effort, call.threads);
     } else {
-      const scratch = w.wasm.attentionScratch!(args);
-      w.pool.run("attentionForward", args, Number(values.tasks), scratch, work(call), call.threads);
+      const tasks = writeCut(w, c, call, Math.min(call.threads ?? Number.POSITIVE_INFINITY, w.pool.threads));
+      w.pool.run("attentionForward", address, tasks, w.wasm.attentionScratch!(address), work(call), call.threads);
     }
     return { output: output.tensor, lse: lse.tensor };
   });

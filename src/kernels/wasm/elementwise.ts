@@ -43,7 +43,7 @@ export function binary(w: Workspace, kind: Binary, a: Tensor, b: Tensor): Tensor
   const n = walk.shape[axes - 1] ?? 1;
   const rows = axes === 2 ? walk.shape[0]! : 1;
   const [aRow, bRow] = walk.strides.map((s) => (axes === 2 ? s[0]! * 4 : 0)) as [number, number];
-  const [aOne, bOne] = walk.strides.map((s) => (s[axes - 1] ?? 0) === 0) as [boolean, boolean];
+  const [aOne, bOne] = walk.strides.map((s) => ((s[axes - 1] ?? 0) === 0 ? 1 : 0)) as [number, number];
   return w.operation(() => {
     const y = w.result(shape);
     const [from, other] = [w.operand(a), w.operand(b)];

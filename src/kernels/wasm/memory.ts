@@ -27,35 +27,21 @@ export class KernelMemory {
   private readonly free: Span[] = []; // by address, no two touch
   private readonly sizes = new Map<number, number>(); // live blocks: address → bytes
   private top: number;
-  private bytesView: Uint8Array;
-  private floatsView: Float32Array;
-  private wordsView: Int32Array;
+  /** All of it, as numbers of each kind. Made anew when it grows, which only `reach` does. */
+  bytes: Uint8Array;
+  floats: Float32Array;
+  words: Int32Array;
 
   constructor(memory: WebAssembly.Memory, base: number) {
     this.memory = memory;
     this.shared = typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer;
     this.top = Math.ceil(base / LINE) * LINE;
-    this.bytesView = new Uint8Array(memory.buffer);
-    this.floatsView = new Float32Array(memory.buffer);
-    this.wordsView = new Int32Array(memory.buffer);
+    [this.bytes, this.floats, this.words] = viewsOf(memory);
   }
 
   /** Size of the memory itself: never shrinks. */
   get capacity(): number {
-    return this.memory.buffer.byteLength;
-  }
-
-  get bytes(): Uint8Array {
-    if (this.bytesView.buffer !== this.memory.buffer) this.bytesView = new Uint8Array(this.memory.buffer);
-    return this.bytesView;
-  }
-  get floats(): Float32Array {
-    if (this.floatsView.buffer !== this.memory.buffer) this.floatsView = new Float32Array(this.memory.buffer);
-    return this.floatsView;
-  }
-  get words(): Int32Array {
-    if (this.wordsView.buffer !== this.memory.buffer) this.wordsView = new Int32Array(this.memory.buffer);
-    return this.wordsView;
+    return this.bytes.byteLength;
   }
 
   /** Uninitialised bytes. Cost: the number of free spans, few because neighbours merge. */
@@ -117,7 +103,7 @@ export class KernelMemory {
   }
 
   private reach(end: number, asked: number): void {
-    const have = this.memory.buffer.byteLength;
+    const have = this.bytes.byteLength;
     if (end <= have) return;
     // A quarter more than asked, so that a thousand small growths do not become a thousand system calls.
     const pages = Math.ceil((end - have) / PAGE);
@@ -126,6 +112,7 @@ export class KernelMemory {
       if (more < pages || have / PAGE + more > LIMIT_PAGES) continue;
       try {
         this.memory.grow(more);
+        [this.bytes, this.floats, this.words] = viewsOf(this.memory);
         return;
       } catch {}
     }
@@ -137,6 +124,10 @@ export class KernelMemory {
       fix: "work inside ops().scope(…) so that intermediate results are given back, free unused weights, or shorten the input",
     });
   }
+}
+
+function viewsOf({ buffer }: WebAssembly.Memory): [Uint8Array, Float32Array, Int32Array] {
+  return [new Uint8Array(buffer), new Float32Array(buffer), new Int32Array(buffer)];
 }
 
 /** Numbers in kernel memory. They can move out to an ordinary array, or be given back; the tensor object stays the same. */
@@ -154,7 +145,7 @@ export class KernelStorage implements Storage {
   }
 
   get array(): Float32Array {
-    if (this.view && (this.address < 0 || this.view.buffer === this.memory.memory.buffer)) return this.view;
+    if (this.view && (this.address < 0 || this.view.buffer === this.memory.bytes.buffer)) return this.view;
     if (this.address < 0) {
       throw new QkvError({
         where: "tensor",
@@ -163,7 +154,7 @@ export class KernelStorage implements Storage {
         fix: "return the tensor from scope(…), or copy its data inside",
       });
     }
-    this.view = new Float32Array(this.memory.memory.buffer, this.address, this.length);
+    this.view = this.memory.floats.subarray(this.address / 4, this.address / 4 + this.length);
     return this.view;
   }
 

@@ -4,7 +4,7 @@ import type { Activation, LinearOptions } from "../kernel.js";
 import { linearExtent, matmulExtent } from "../shapes.js";
 import { kindOf } from "./kinds.js";
 import { FORMATS, packedLength, packInto, WasmWeight } from "./weights.js";
-import type { CallArguments, Workspace } from "./workspace.js";
+import type { Block, Workspace } from "./workspace.js";
 
 /** Tiles of A a task: 96 rows of 768 numbers are 288 KB, a part of L2. */
 const TILE_BLOCK = 16;
@@ -17,12 +17,15 @@ const PACKED = 2 ** 20;
 /** Moving a number while packing, in multiply-adds. */
 const PACK_WORK = 8;
 
+type Fields = Omit<Block<"ProductArgs">, "address">;
+
 interface Product {
   M: number;
   K: number;
   N: number;
   batch?: number;
-  values: CallArguments & { a: number; c: number }; // a, aRow or aStep, b, c and their item strides, bias …
+  /** Operands, result, what is added, and strides from item to item. */
+  given: Partial<Fields> & Pick<Fields, "a" | "c" | "scale">;
 }
 
 /** Tiles of M rows: tall ones of R, then up to 3 of 4 rows, so that few rows are multiplied for nothing. */
@@ -36,42 +39,49 @@ function tilesOf(M: number, R: number): { tall: number; tiles: number; rows: num
   return best;
 }
 
-export function runProduct(w: Workspace, { M, K, N, batch = 1, values }: Product): void {
+export function runProduct(w: Workspace, { M, K, N, batch = 1, given }: Product): void {
   if (M === 0 || N === 0 || batch === 0) return;
   const panelBlock = Math.max(1, COLUMN_BLOCK / w.NR);
-  const sizes = { ...values, scale: values["scale"] ?? 1, depth: K, columns: N, cRow: N * 4 };
-  const columns = { panelBlock, panelBlocks: Math.ceil(Math.ceil(N / w.NR) / panelBlock) };
-  if (M <= FEW && !values["transposedA"]) {
-    const args = w.arguments("ProductArgs", { ...sizes, ...columns, rows: M, tileBlocks: 1 });
-    w.pool.run("product", args, batch * columns.panelBlocks, w.wasm.productScratch!(args), batch * M * N * K);
+  const panelBlocks = Math.ceil(Math.ceil(N / w.NR) / panelBlock);
+  const begin = (): Block<"ProductArgs"> => {
+    const c = Object.assign(w.call("ProductArgs"), given);
+    c.depth = K;
+    c.columns = N;
+    c.cRow = N * 4;
+    c.panelBlock = panelBlock;
+    c.panelBlocks = panelBlocks;
+    return c;
+  };
+  if (M <= FEW && !given.transposedA) {
+    const c = begin();
+    c.rows = M;
+    c.tileBlocks = 1;
+    w.pool.run("product", c.address, batch * panelBlocks, w.wasm.productScratch!(c.address), batch * M * N * K);
     return;
   }
   const R = w.wasm.productTileRows!();
   const whole = TILE_BLOCK * R;
   const part = Math.max(1, Math.floor(PACKED / (batch * Math.max(K, 1) * whole))) * whole; // rows
-  const packedItems = values["aBatch"] === 0 ? 1 : batch;
+  const packedItems = given.aBatch === 0 ? 1 : batch;
   const packed = w.temporary(packedItems * (Math.min(M, part) + 2 * R) * K * 4);
   for (let m = 0; m < M; m += part) {
     const rows = Math.min(part, M - m);
     const { tall, tiles, rows: padded } = tilesOf(rows, R);
     const tileBlocks = Math.ceil(tiles / TILE_BLOCK);
-    const args = w.arguments("ProductArgs", {
-      ...sizes,
-      ...columns,
-      a: values.a + m * (values["transposedA"] ? 4 : K * 4),
-      c: values.c + m * N * 4,
-      residual: values["residual"] ? Number(values["residual"]) + m * N * 4 : 0,
-      packed,
-      packedBatch: packedItems === 1 ? 0 : padded * K * 4,
-      rows,
-      tall,
-      tiles,
-      tileBlock: TILE_BLOCK,
-      tileBlocks,
-    });
-    w.pool.run("packRows", args, packedItems * tileBlocks, 0, packedItems * rows * K * PACK_WORK);
-    const tasks = batch * tileBlocks * columns.panelBlocks;
-    w.pool.run("product", args, tasks, w.wasm.productScratch!(args), batch * rows * N * K);
+    const c = begin();
+    c.a = given.a + m * (given.transposedA ? 4 : K * 4);
+    c.c = given.c + m * N * 4;
+    c.residual = given.residual ? given.residual + m * N * 4 : 0;
+    c.packed = packed;
+    c.packedBatch = packedItems === 1 ? 0 : padded * K * 4;
+    c.rows = rows;
+    c.tall = tall;
+    c.tiles = tiles;
+    c.tileBlock = TILE_BLOCK;
+    c.tileBlocks = tileBlocks;
+    w.pool.run("packRows", c.address, packedItems * tileBlocks, 0, packedItems * rows * K * PACK_WORK);
+    const tasks = batch * tileBlocks * panelBlocks;
+    w.pool.run("product", c.address, tasks, w.wasm.productScratch!(c.address), batch * rows * N * K);
   }
 }
 
@@ -91,19 +101,19 @@ export function matmul(w: Workspace, a: Tensor, b: Tensor, options: MatmulOption
     const packed = w.temporary(items * length * 4);
     const [stepK, stepN] = options.transposeB ? [1, K] : [N, 1];
     for (let n = 0; n < items; n++) packInto(w, from + n * bBatch * 4, stepK, stepN, K, N, packed + n * length * 4);
-    const values = {
+    const given = {
       a: w.operand(a),
       aRow: K * 4,
       aStep: M * 4,
       aBatch: aBatch * 4,
-      transposedA: options.transposeA ?? false,
+      transposedA: options.transposeA ? 1 : 0,
       b: packed,
       bBatch: bBatch === 0 ? 0 : length * 4,
       c: c.address,
       cBatch: M * N * 4,
       scale: options.scale ?? 1,
     };
-    runProduct(w, { M, K, N, batch, values });
+    runProduct(w, { M, K, N, batch, given });
     return c.tensor;
   });
 }
@@ -113,8 +123,14 @@ function prepareFew(w: Workspace, weight: WasmWeight, { a, aRow }: { a: number; 
   const { format, columns, finite } = weight;
   if (M > 2 || !finite || (format !== "f16" && format !== "int8")) return 0;
   const few = w.temporary(M * w.wasm.fewRow!(columns));
-  const args = w.arguments("ProductArgs", { a, aRow, few, rows: M, depth: columns, format: FORMATS.indexOf(format) });
-  return w.wasm.prepareFew!(args) ? few : 0;
+  const c = w.call("ProductArgs");
+  c.a = a;
+  c.aRow = aRow;
+  c.few = few;
+  c.rows = M;
+  c.depth = columns;
+  c.format = FORMATS.indexOf(format);
+  return w.wasm.prepareFew!(c.address) ? few : 0;
 }
 
 /** A kind of `Activation` as the kernel numbers it. */
@@ -133,7 +149,7 @@ export function linear(w: Workspace, x: Tensor, weight: Tensor | WasmWeight, opt
       packInto(w, w.operand(weight), 1, K, K, N, packed);
     }
     const a = w.operand(x);
-    const values = {
+    const given = {
       a,
       aRow: K * 4,
       b: packed,
@@ -141,13 +157,17 @@ export function linear(w: Workspace, x: Tensor, weight: Tensor | WasmWeight, opt
       bias: w.operand(options.bias),
       residual: w.operand(options.residual),
       activation: activationOf(options.activation),
-      ...(weight instanceof WasmWeight && {
-        format: FORMATS.indexOf(weight.format),
-        columnScale: weight.scaleAddress,
-        few: prepareFew(w, weight, { a, aRow: K * 4 }, M),
-      }),
+      scale: 1,
+      format: 0,
+      columnScale: 0,
+      few: 0,
     };
-    runProduct(w, { M, K, N, values });
+    if (weight instanceof WasmWeight) {
+      given.format = FORMATS.indexOf(weight.format);
+      given.columnScale = weight.scaleAddress;
+      given.few = prepareFew(w, weight, given, M);
+    }
+    runProduct(w, { M, K, N, given });
     return y.tensor;
   });
 }

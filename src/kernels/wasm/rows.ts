@@ -24,7 +24,8 @@ export function norm(
     const y = w.result(x.shape);
     const [a, b, c] = [w.operand(x), w.operand(weight), w.operand(bias)];
     const f0 = Math.fround(epsilon);
-    runEach(w, "norm", rows, { kind: kind === "layerNorm", a, b, c, f0, f1: epsilon - f0, y: y.address, length });
+    const centred = kind === "layerNorm" ? 1 : 0;
+    runEach(w, "norm", rows, { kind: centred, a, b, c, f0, f1: epsilon - f0, y: y.address, length });
     return y.tensor;
   });
 }
@@ -158,7 +159,7 @@ export function rotary(
   return w.operation(() => {
     const y = w.result(x.shape);
     const operands = { a: w.operand(x), b: w.operand(cos), c: w.operand(sin), d: w.words(positions) };
-    runEach(w, "rotary", rows, { ...operands, kind: interleaved, dim, y: y.address, length });
+    runEach(w, "rotary", rows, { ...operands, kind: interleaved ? 1 : 0, dim, y: y.address, length });
     return y.tensor;
   });
 }

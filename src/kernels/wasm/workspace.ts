@@ -6,21 +6,28 @@
  * ends, so an address never outlives the numbers it points to.
  */
 import { sizeOf, Tensor } from "../../tensor/index.js";
-import { callFields, type CallName, parseField } from "./generate/calls.js";
+import { callFields, type CallName, type FieldName, parseField } from "./generate/calls.js";
 import { type Build, type Exports, instantiate, makeMemory } from "./load.js";
 import { KernelMemory, KernelStorage } from "./memory.js";
 import { Pool } from "./pool.js";
 import { Scopes } from "./scopes.js";
 
-/** An argument block: field name → number. Fields not given are 0. */
-export type CallArguments = Record<string, number | boolean | undefined>;
+/**
+ * The argument block of a call: writing a field writes it into kernel memory. Fields not written are 0. It holds until the
+ * next block is begun, since operations do not nest.
+ */
+export type Block<N extends CallName> = { [F in FieldName<N>]: number } & { readonly address: number };
 
-const layouts = new Map<CallName, ReturnType<typeof parseField>[]>();
-
-function layoutOf(name: CallName): ReturnType<typeof parseField>[] {
-  let layout = layouts.get(name);
-  if (!layout) layouts.set(name, (layout = callFields[name].map(parseField)));
-  return layout;
+/** A block's class: one setter a field, so that a call writes some fifty numbers and makes no object. */
+function makeBlock<N extends CallName>(name: N, memory: KernelMemory, address: number): Block<N> {
+  const block = { address };
+  callFields[name].map(parseField).forEach((field, n) => {
+    const at = address / 4 + n;
+    Object.defineProperty(block, field.name, {
+      set: field.type === "f32" ? (x: number) => (memory.floats[at] = x) : (x: number) => (memory.words[at] = x),
+    });
+  });
+  return block as Block<N>;
 }
 
 export class Workspace {
@@ -32,9 +39,10 @@ export class Workspace {
   /** Rows and columns of the build's register tile. */
   readonly MR: number;
   readonly NR: number;
-  private readonly block: number; // the argument block: operations do not nest
-  private temporaries: number[] = [];
-  private results: KernelStorage[] = [];
+  private readonly blockAddress: number; // one for all calls
+  private readonly blocks: { [N in CallName]?: Block<N> } = {};
+  private readonly temporaries: number[] = [];
+  private readonly results: KernelStorage[] = [];
 
   constructor(build: Build) {
     const { memory, shared } = makeMemory();
@@ -44,27 +52,26 @@ export class Workspace {
     this.pool = new Pool(build, this.memory, this.wasm);
     this.MR = this.wasm.tileRows!();
     this.NR = this.wasm.tileColumns!();
-    this.block = this.memory.allocate(1024);
+    this.blockAddress = this.memory.allocate(1024);
   }
 
   /** Runs one operation; temporaries are given back, results settled, also when it throws. */
   operation<T>(body: () => T): T {
-    const [outerTemporaries, outerResults] = [this.temporaries, this.results];
-    this.temporaries = [];
-    this.results = [];
+    const { temporaries, results } = this;
+    const [firstTemporary, firstResult] = [temporaries.length, results.length];
     let done = false;
     try {
       const value = body();
       done = true;
       return value;
     } finally {
-      for (const address of this.temporaries) this.memory.release(address);
-      for (const storage of this.results) {
+      while (temporaries.length > firstTemporary) this.memory.release(temporaries.pop()!);
+      while (results.length > firstResult) {
+        const storage = results.pop()!;
         if (!done) storage.release();
         else if (this.scopes.active) this.scopes.adopt(storage);
         else storage.evacuate();
       }
-      [this.temporaries, this.results] = [outerTemporaries, outerResults];
     }
   }
 
@@ -134,15 +141,11 @@ export class Workspace {
     return new Tensor(storage, [...shape]);
   }
 
-  /** Writes an argument block and returns its address; it holds until the next one is written. */
-  arguments(name: CallName, values: CallArguments): number {
-    const { words, floats } = this.memory;
-    const base = this.block / 4;
-    layoutOf(name).forEach((field, n) => {
-      const value = Number(values[field.name] ?? 0);
-      if (field.type === "f32") floats[base + n] = value;
-      else words[base + n] = value;
-    });
-    return this.block;
+  /** Begins a call: its argument block, all fields 0. */
+  call<N extends CallName>(name: N): Block<N> {
+    this.blocks[name] ??= makeBlock(name, this.memory, this.blockAddress) as (typeof this.blocks)[N];
+    const first = this.blockAddress / 4;
+    this.memory.words.fill(0, first, first + callFields[name].length);
+    return this.blocks[name]!;
   }
 }

@@ -1,12 +1,14 @@
 /**
  * @file Attention of one query: a decoding step. Every key and value is read once, so it runs at the speed of memory.
  *
- *     s [Lk]  ← q·k_j, four keys at a time, lanes along D         then softcap, bias, distance, rule, key by key
+ *     s [Lk]  ← q·k_j, lanes along D, 32 numbers of q in registers while a block of keys passes by
+ *               then softcap, bias, distance, rule, key by key
  *     p [Lk]  ← 2^(s − max), lanes along keys
- *     o [Dv]  ← Σ p_j·v_j, lanes along Dv, 32 numbers of o in registers while the keys pass by
+ *     o [Dv]  ← Σ p_j·v_j, lanes along Dv, 32 numbers of o in registers while a block of keys passes by
  *
  * The panels of `attention-forward` would pad one query to a full register tile: eight times the work. A task is one head;
- * scratch is one row of scores and q.
+ * scratch is one row of scores, q, and the sums of a block. What has a loop is a function of its own, exported so that it
+ * stays one: put into its caller, the engine keeps fewer of its vectors in registers.
  */
 import { AttentionArgs } from "./calls.generated";
 import { enterHead, kBase, unclean, vBase } from "./head";
@@ -17,39 +19,86 @@ const LOW: f32 = -Infinity;
 
 export function decodeScratch(args: usize): usize {
   const c = changetype<AttentionArgs>(args);
-  return <usize>(c.headDim + c.keys + 64) << 2;
+  return (<usize>(c.headDim + c.keys + 64) << 2) + <usize>((c.headDim + 31) >> 5) * STRIP;
 }
 
-/** s_j = q·k_j for keys [j0, j1). */
-function scores(q: usize, k: usize, kRow: usize, D: i32, n: i32, s: usize): void {
-  const whole = D & ~3;
-  for (let j = 0; j < n; j += 4) {
-    const k0 = k + <usize>j * kRow, k1 = k + <usize>min(j + 1, n - 1) * kRow;
-    const k2 = k + <usize>min(j + 2, n - 1) * kRow, k3 = k + <usize>min(j + 3, n - 1) * kRow;
-    let a = f32x4.splat(0), b = a, c = a, d = a;
-    for (let x = 0; x < whole; x += 4) {
-      const at = <usize>x << 2;
-      const v = v128.load(q + at);
-      a = madd(v, v128.load(k0 + at), a);
-      b = madd(v, v128.load(k1 + at), b);
-      c = madd(v, v128.load(k2 + at), c);
-      d = madd(v, v128.load(k3 + at), d);
+/** Keys that are read 32 numbers at a time, then their next 32: 8 KB of 64-number keys, which stay in L1 between. */
+// @ts-ignore: decorator
+@inline const BLOCK: i32 = 32;
+
+/** Bytes of the sums of a block's keys over 32 numbers of q. */
+// @ts-ignore: decorator
+@inline const STRIP: usize = 1024;
+
+/**
+ * Products of 32 numbers of q, which stay in registers, with those of n keys: eight sums a key, side by side so that the
+ * wide build joins them → strip [n, 8]. A second loop here, that adds to what is there, would cost two of the registers.
+ */
+export function dots(q: usize, row: usize, kRow: usize, n: i32, strip: usize): void {
+  const q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
+  const q4 = v128.load(q, 64), q5 = v128.load(q, 80), q6 = v128.load(q, 96), q7 = v128.load(q, 112);
+  for (; n > 0; n--, row += kRow, strip += 32) {
+    let a = f32x4.mul(q0, v128.load(row)), b = f32x4.mul(q1, v128.load(row, 16));
+    a = madd(q2, v128.load(row, 32), a);
+    b = madd(q3, v128.load(row, 48), b);
+    a = madd(q4, v128.load(row, 64), a);
+    b = madd(q5, v128.load(row, 80), b);
+    a = madd(q6, v128.load(row, 96), a);
+    b = madd(q7, v128.load(row, 112), b);
+    v128.store(strip, a);
+    v128.store(strip, b, 16);
+  }
+}
+
+/** As `dots`, of fewer numbers than 32, a multiple of 8. */
+function dotsOfPart(q: usize, D: i32, row: usize, kRow: usize, n: i32, strip: usize): void {
+  for (; n > 0; n--, row += kRow, strip += 32) {
+    let a = f32x4.splat(0), b = a;
+    for (let x: usize = 0; x < <usize>D << 2; x += 32) {
+      a = madd(v128.load(q + x), v128.load(row + x), a);
+      b = madd(v128.load(q + x, 16), v128.load(row + x, 16), b);
     }
-    // 4 × 4 turned, then added: lane j holds the sum of key j
+    v128.store(strip, a);
+    v128.store(strip, b, 16);
+  }
+}
+
+/** Sums of `parts` strips, four keys at a time: the lanes of each key turned and added. */
+export function gather(strip: usize, parts: i32, n: i32, s: usize): void {
+  const zero = f32x4.splat(0);
+  for (; n > 0; n -= 4, strip += 128, s += 16) {
+    let a = zero, b = zero, c = zero, d = zero;
+    let from = strip;
+    for (let x = 0; x < parts; x++, from += STRIP) {
+      a = f32x4.add(a, f32x4.add(v128.load(from), v128.load(from, 16)));
+      b = f32x4.add(b, f32x4.add(v128.load(from, 32), v128.load(from, 48)));
+      c = f32x4.add(c, f32x4.add(v128.load(from, 64), v128.load(from, 80)));
+      d = f32x4.add(d, f32x4.add(v128.load(from, 96), v128.load(from, 112)));
+    }
     const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
     const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-    let sum = f32x4.add(
+    v128.store(s, f32x4.add(
       f32x4.add(v128.shuffle<i64>(ab0, cd0, 0, 2), v128.shuffle<i64>(ab0, cd0, 1, 3)),
-      f32x4.add(v128.shuffle<i64>(ab1, cd1, 0, 2), v128.shuffle<i64>(ab1, cd1, 1, 3)));
-    for (let x = whole; x < D; x++) {
-      const at = <usize>x << 2;
-      let column = v128.load32_splat(k0 + at);
-      column = v128.load32_lane(k1 + at, column, 1);
-      column = v128.load32_lane(k2 + at, column, 2);
-      column = v128.load32_lane(k3 + at, column, 3);
-      sum = madd(v128.load32_splat(q + at), column, sum);
+      f32x4.add(v128.shuffle<i64>(ab1, cd1, 0, 2), v128.shuffle<i64>(ab1, cd1, 1, 3))));
+  }
+}
+
+/** s_j = q·k_j for n keys; `strips` is scratch. */
+function scores(q: usize, k: usize, kRow: usize, D: i32, n: i32, s: usize, strips: usize): void {
+  const whole = D & ~31, rest = D & 24;
+  for (let j = 0; j < n; j += BLOCK, k += <usize>BLOCK * kRow) {
+    const some = min(BLOCK, n - j);
+    let strip = strips;
+    for (let d = 0; d < whole; d += 32, strip += STRIP) dots(q + (<usize>d << 2), k + (<usize>d << 2), kRow, some, strip);
+    if (rest) dotsOfPart(q + (<usize>whole << 2), rest, k + (<usize>whole << 2), kRow, some, strip);
+    gather(strips, (D + 24) >> 5, some, s + (<usize>j << 2));
+    for (let x = whole + rest; x < D; x++) {
+      const at = <usize>x << 2, factor = load<f32>(q + at);
+      for (let i = 0; i < some; i++) {
+        const to = s + (<usize>(j + i) << 2);
+        store<f32>(to, load<f32>(to) + factor * load<f32>(k + <usize>i * kRow + at));
+      }
     }
-    v128.store(s + (<usize>j << 2), sum);
   }
 }
 
@@ -81,49 +130,69 @@ function adjust(c: AttentionArgs, b: i32, h: i32, s: usize, j0: i32, n: i32): vo
   }
 }
 
-/** s becomes 2^(s − top); their sum. */
-function exponentials(s: usize, n: i32, top: f32): f32 {
+/** s becomes 2^(s − top), n a multiple of 8; eight sums of them → `sums`. */
+export function exponentials(s: usize, n: i32, top: f32, sums: usize): void {
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8), t = f32x4.splat(top);
-  let sum = f32x4.splat(0);
-  for (let j = 0; j < n; j += 4) {
-    const at = s + (<usize>j << 2);
-    const e = exp2Lanes(f32x4.sub(v128.load(at), t), low, magic, c1, c2, c3, c4, c5, one);
-    v128.store(at, e);
+  let sum = f32x4.splat(0), more = sum;
+  for (const end = s + (<usize>n << 2); s != end; s += 32) {
+    const x = f32x4.sub(v128.load(s), t), y = f32x4.sub(v128.load(s, 16), t);
+    const e = exp2Lanes(x, low, magic, c1, c2, c3, c4, c5, one), f = exp2Lanes(y, low, magic, c1, c2, c3, c4, c5, one);
+    v128.store(s, e);
+    v128.store(s, f, 16);
     sum = f32x4.add(sum, e);
+    more = f32x4.add(more, f);
   }
-  return sumLanes(sum);
+  v128.store(sums, sum);
+  v128.store(sums, more, 16);
+}
+
+/** The largest of n scores, a multiple of 8; NaN is passed over. */
+export function highest(s: usize, n: i32): f32 {
+  let high = f32x4.splat(-f32.MAX_VALUE), more = high;
+  for (const end = s + (<usize>n << 2); s != end; s += 32) {
+    high = f32x4.pmax(high, v128.load(s));
+    more = f32x4.pmax(more, v128.load(s, 16));
+  }
+  return maxLanes(f32x4.pmax(high, more));
+}
+
+/** o [32] += Σ p_j·v_j over n keys. */
+export function addWeighted(p: usize, row: usize, vRow: usize, n: i32, o: usize): void {
+  let a = v128.load(o), b = v128.load(o, 16), c = v128.load(o, 32), e = v128.load(o, 48);
+  let g = v128.load(o, 64), i = v128.load(o, 80), k = v128.load(o, 96), m = v128.load(o, 112);
+  for (; n > 0; n--, row += vRow, p += 4) {
+    const w = v128.load32_splat(p);
+    a = madd(w, v128.load(row), a);
+    b = madd(w, v128.load(row, 16), b);
+    c = madd(w, v128.load(row, 32), c);
+    e = madd(w, v128.load(row, 48), e);
+    g = madd(w, v128.load(row, 64), g);
+    i = madd(w, v128.load(row, 80), i);
+    k = madd(w, v128.load(row, 96), k);
+    m = madd(w, v128.load(row, 112), m);
+  }
+  v128.store(o, a);
+  v128.store(o, b, 16);
+  v128.store(o, c, 32);
+  v128.store(o, e, 48);
+  v128.store(o, g, 64);
+  v128.store(o, i, 80);
+  v128.store(o, k, 96);
+  v128.store(o, m, 112);
 }
 
 /** out [Dv] = share · Σ p_j·v_j. Keys of weight 0 are not read where a value may be NaN. */
 function weigh(p: usize, v: usize, vRow: usize, n: i32, Dv: i32, share: f32, out: usize): void {
   const f = f32x4.splat(share);
-  let d = 0;
-  for (; d + 32 <= Dv && !unclean; d += 32) {
-    let row = v + (<usize>d << 2);
-    let a = f32x4.splat(0), b = a, c = a, e = a, g = a, i = a, k = a, m = a;
-    for (let j = 0; j < n; j++, row += vRow) {
-      const w = v128.load32_splat(p + (<usize>j << 2));
-      a = madd(w, v128.load(row), a);
-      b = madd(w, v128.load(row, 16), b);
-      c = madd(w, v128.load(row, 32), c);
-      e = madd(w, v128.load(row, 48), e);
-      g = madd(w, v128.load(row, 64), g);
-      i = madd(w, v128.load(row, 80), i);
-      k = madd(w, v128.load(row, 96), k);
-      m = madd(w, v128.load(row, 112), m);
-    }
-    const to = out + (<usize>d << 2);
-    v128.store(to, f32x4.mul(a, f));
-    v128.store(to, f32x4.mul(b, f), 16);
-    v128.store(to, f32x4.mul(c, f), 32);
-    v128.store(to, f32x4.mul(e, f), 48);
-    v128.store(to, f32x4.mul(g, f), 64);
-    v128.store(to, f32x4.mul(i, f), 80);
-    v128.store(to, f32x4.mul(k, f), 96);
-    v128.store(to, f32x4.mul(m, f), 112);
+  const whole = unclean ? 0 : Dv & ~31;
+  memory.fill(out, 0, <usize>whole << 2);
+  for (let j = 0; j < n; j += BLOCK) {
+    const some = min(BLOCK, n - j), from = p + (<usize>j << 2), row = v + <usize>j * vRow;
+    for (let d: usize = 0; d < <usize>whole << 2; d += 128) addWeighted(from, row + d, vRow, some, out + d);
   }
-  for (; d < Dv; d += 4) {
+  for (let at = out; at < out + (<usize>whole << 2); at += 16) v128.store(at, f32x4.mul(v128.load(at), f));
+  for (let d = whole; d < Dv; d += 4) {
     let row = v + (<usize>d << 2);
     let a = f32x4.splat(0);
     for (let j = 0; j < n; j++, row += vRow) {
@@ -146,19 +215,19 @@ export function attentionDecode(args: usize, task: i32, scratch: usize): void {
   const rule = <usize>(b * c.ruleBatch) << 2;
   const j0 = max(0, load<i32>(c.first + rule)), n = min(c.keys, load<i32>(c.end + rule)) - j0;
   enterHead(c, b, h);
-  const q = (scratch + 63) & ~63, s = (q + (<usize>D << 2) + 63) & ~63;
+  const strips = (scratch + 63) & ~63, q = strips + <usize>((D + 31) >> 5) * STRIP, s = (q + (<usize>D << 2) + 63) & ~63;
   const factor = queryFactor(c);
   const from = c.q + <usize>b * c.qBatch + <usize>h * c.qHead;
   for (let d = 0; d < D; d++) store<f32>(q + (<usize>d << 2), load<f32>(from + (<usize>d << 2)) * factor);
   let top: f32 = -f32.MAX_VALUE, sum: f32 = 0;
   if (n > 0) {
-    scores(q, kBase + <usize>j0 * c.kRow, c.kRow, D, n, s);
+    scores(q, kBase + <usize>j0 * c.kRow, c.kRow, D, n, s, strips);
     adjust(c, b, h, s, j0, n);
-    for (let j = n; j < ((n + 3) & ~3); j++) store<f32>(s + (<usize>j << 2), LOW); // the last lanes hold no key
-    let high = f32x4.splat(top);
-    for (let j = 0; j < n; j += 4) high = f32x4.pmax(high, v128.load(s + (<usize>j << 2)));
-    top = maxLanes(high);
-    sum = exponentials(s, n, top);
+    const padded = (n + 7) & ~7;
+    for (let j = n; j < padded; j++) store<f32>(s + (<usize>j << 2), LOW); // the last lanes hold no key
+    top = highest(s, padded);
+    exponentials(s, padded, top, strips);
+    sum = sumLanes(f32x4.add(v128.load(strips), v128.load(strips, 16)));
   }
   let share: f32 = sum == 0 ? 0 : 1 / sum;
   let total: f64 = -Infinity;

@@ -5,6 +5,7 @@ export { attentionForward, attentionScratch, findUnclean } from "./attention-for
 export { each } from "./each"; // the two below, cut into tasks
 export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise"; // element by element
 export { fewRow, prepareFew } from "./few-rows"; // rows for matrix × vector
+export { addWeighted, dots, exponentials, gather, highest } from "./attention-decode"; // not for TypeScript: so that they stay functions
 export { timesBf16, timesF16, timesFloats } from "./few-rows"; // so that they stay functions: inlined, the engine spills the registers of their loops
 export { packPanels, packRows } from "./pack"; // operands of products
 export { product, productScratch, productTileRows } from "./product"; // matrix products

@@ -56,7 +56,25 @@ function fourRows(from: usize, row: usize, last: i32, K: i32, to: usize, step: u
 /** One or two more rows of a tall tile. */
 function moreRows(from: usize, row: usize, count: i32, last: i32, K: i32, to: usize, step: usize): void {
   const second = from + <usize>min(1, last) * row;
-  for (let k = 0; k < K; k++, to += step) {
+  let k = 0;
+  for (; k + 4 <= K; k += 4, to += 4 * step) {
+    const at = <usize>k << 2;
+    const a = v128.load(from + at);
+    if (count == 2) {
+      const b = v128.load(second + at);
+      const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), more = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+      v128.store64_lane(to, ab, 0);
+      v128.store64_lane(to + step, ab, 1);
+      v128.store64_lane(to + 2 * step, more, 0);
+      v128.store64_lane(to + 3 * step, more, 1);
+    } else {
+      v128.store32_lane(to, a, 0);
+      v128.store32_lane(to + step, a, 1);
+      v128.store32_lane(to + 2 * step, a, 2);
+      v128.store32_lane(to + 3 * step, a, 3);
+    }
+  }
+  for (; k < K; k++, to += step) {
     const at = <usize>k << 2;
     store<f32>(to, load<f32>(from + at));
     if (count == 2) store<f32>(to, load<f32>(second + at), 4);

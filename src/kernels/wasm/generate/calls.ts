@@ -46,6 +46,11 @@ export const callFields = {
 
 export type CallName = keyof typeof callFields;
 
+type NameOf<F> = F extends `${infer Name}: ${FieldType}` ? Name : F;
+
+/** Names of a block's fields. */
+export type FieldName<N extends CallName> = NameOf<(typeof callFields)[N][number]> & string;
+
 /** Splits "scale: f32" into its name and type. */
 export function parseField(field: string): { name: string; type: FieldType } {
   const [name, type = "usize"] = field.split(": ");
