@@ -67,7 +67,8 @@ export class Bert extends Model {
     this.#kind = kind;
     this.#words = table(config.size("vocab_size"));
     this.#positions = table(config.size("max_position_embeddings", 512));
-    this.#segments = kind.segments ? table(config.size("type_vocab_size", 2)) : undefined;
+    const hasSegments = kind.segments && config.json["type_vocab_size"] !== 0; // 0: DistilBERT as a GGUF file
+    this.#segments = hasSegments ? table(config.size("type_vocab_size", 2)) : undefined;
     this.#norm = new LayerNorm({ width: d, epsilon: shape.epsilon });
     this.#layers = new ModuleList(
       Array.from({ length: config.size(settings.layers) }, (_, i) => new Layer(shape, kind, i)),

@@ -60,8 +60,8 @@ export function groupsOf(golden: Safetensors): string[] {
   return [...new Set(golden.names.map((n) => n.split(".")[0]!))].filter((g) => !skip.has(g));
 }
 
-/** Every map, state and output of one group. */
-export function compared({ model, golden, tensors }: CaseFiles, group: string): Compared[] {
+/** Every map, state and output of one group. @param skipped  names that are left out */
+export function compared({ model, golden, tensors }: CaseFiles, group: string, skipped?: RegExp): Compared[] {
   const inputs = inputsOf(golden, group);
   const run = model.forward(inputs, { trace: { hiddenStates: true } });
   const mask = inputs.attentionMask as number[][] | undefined;
@@ -72,7 +72,7 @@ export function compared({ model, golden, tensors }: CaseFiles, group: string): 
   const all: Compared[] = [];
   for (const name of golden.names) {
     const [g, kind, index] = name.split(".") as [string, string, string | undefined];
-    if (g !== group || tensors[name]?.role !== "expected") continue;
+    if (g !== group || tensors[name]?.role !== "expected" || skipped?.test(name)) continue;
     const layer = Number(index);
     const want = golden.tensor(name);
     const check = (got: TensorLike, rowAxis?: number, row = sees): void => {

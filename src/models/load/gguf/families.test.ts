@@ -171,9 +171,9 @@ describe("GGUF", () => {
   });
 
   test("an architecture that we have not is one line that names those we have", () => {
-    const bytes = gguf({ "general.architecture": "gemma2" }, [["token_embd.weight", tensor([1, 2], [1, 2])]]);
+    const bytes = gguf({ "general.architecture": "nomic-bert" }, [["token_embd.weight", tensor([1, 2], [1, 2])]]);
     expect(() => load(bytes)).toThrowErrorMatchingInlineSnapshot(
-      `[FileError: loadModel: "general.architecture" of made.gguf is "gemma2"; nearest is "llama"; expected one of llama, mistral, qwen2, qwen3, starcoder2, gpt2. Fix: load the model's Hugging Face folder instead.]`,
+      `[FileError: loadModel: "general.architecture" of made.gguf is "nomic-bert"; nearest is "bert"; expected one of llama, mistral, qwen2, qwen3, starcoder2, phi3, gemma, gemma2, gemma3, olmo2, gptneox, gpt2, bert, t5. Fix: load the model's Hugging Face folder instead.]`,
     );
   });
 });

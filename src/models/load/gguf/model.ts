@@ -1,16 +1,11 @@
-/**
- * @file A GGUF file as a model: its metadata as a config, its tensors under checkpoint names, its tokenizer.
- *
- * llama.cpp turns neighbouring pairs where checkpoints turn halves, so its converter interleaves the rows of q and k
- * for the "llama" architecture; they are put back here. https://github.com/ggml-org/llama.cpp, convert_hf_to_gguf.py.
- */
-import { turn, turnedRows } from "../../conv1d.js";
-import { FileError, nearestName, type Tensor, tensor } from "../../../tensor/index.js";
-import type { WeightRows } from "../../../kernels/kernel.js";
+/** @file A GGUF file as a model: its metadata as a config, its tensors under checkpoint names, its tokenizer. */
+import { FileError, nearestName } from "../../../tensor/index.js";
+import type { Pooling } from "../../embed.js";
 import type { ConfigJson } from "../../config.js";
 import type { ModelFiles } from "../files.js";
 import { fileSource } from "../source.js";
 import type { WeightInfo, Weights } from "../weights.js";
+import type { Change } from "./changes.js";
 import { checkpointName, type Family, families } from "./families.js";
 import { openGguf } from "./open.js";
 import { ggufTokenizer } from "./tokenizer.js";
@@ -55,7 +50,14 @@ export function ggufModel(weights: Weights, name: string): ModelFiles {
     tokenizer: ggufTokenizer(metadata, name),
     ...(ends.length > 0 && { endIds: ends }),
     ropeDivisors: divisors,
+    ...(poolingOf(metadata, architecture) && { pooling: poolingOf(metadata, architecture)! }),
   };
+}
+
+/** How a sentence encoder's file says its states become one vector. */
+function poolingOf(metadata: Weights["metadata"], architecture: string): Pooling | undefined {
+  const mode = ([undefined, "mean", "cls", "last"] as const)[metadata[`${architecture}.pooling_type`] as number];
+  return mode && { mode, normalise: true }; // llama.cpp norms what it pools
 }
 
 function configOf(weights: Weights, family: Family, arch: string, file: string): ConfigJson {
@@ -72,11 +74,14 @@ function configOf(weights: Weights, family: Family, arch: string, file: string):
     need,
     maybe,
     has: (name) => weights.names.includes(name),
+    flag: (key) => metadata[`${arch}.${key}`] as boolean | undefined,
+    numbers: (name) => (weights.names.includes(name) ? [...weights.tensor(name).data] : undefined),
+    rows: (name) => (weights.names.includes(name) ? weights.info(name).shape[0]! : 0),
     vocabulary: weights.info("token_embd.weight").shape[0]!,
     ropeScaling: scaling && scaling !== "none" ? ropeScaling(metadata, arch, scaling) : undefined,
   });
   for (const [key, setting] of [
-    ["rope.dimension_count", described["head_dim"]],
+    ["rope.dimension_count", family.turnsInPart ? undefined : described["head_dim"]],
     ["attention.value_length", described["head_dim"]],
   ] as const) {
     const value = maybe(key);
@@ -109,23 +114,18 @@ function ropeScaling(metadata: Weights["metadata"], arch: string, type: string):
   };
 }
 
-/** Layer matrices of a turned family: all but norms, which have one axis. */
-const layerMatrix = /^h\.\d+\.(attn|mlp)\.\w+\.weight$/;
+/** Angles of a rope, which go into the config. */
+const isRope = (name: string): boolean => /^rope_(freqs|factors_long|factors_short)\.weight$/.test(name);
 
 function checkpointNames(weights: Weights, family: Family, config: ConfigJson): Weights {
   const own = new Map<string, string>();
-  for (const name of weights.names)
-    if (name !== "rope_freqs.weight") own.set(checkpointName(family, name) ?? name, name);
-  const heads = { q: config["num_attention_heads"] as number, k: config["num_key_value_heads"] as number };
-  /** What is to be done to a tensor's numbers; undefined where they are as the checkpoint has them. */
-  const changed = (name: string): Change | undefined => {
-    if (family.turned && layerMatrix.test(name)) return { tensor: turn, rows: turnedRows };
-    const found = family.interleaved && /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
-    return found ? halves(heads[found[1] as "q" | "k"]) : undefined;
-  };
+  const has = (name: string): boolean => weights.names.includes(name);
+  const layers = typeof family.layers === "function" ? family.layers(has) : family.layers;
+  for (const name of weights.names) if (!isRope(name)) own.set(checkpointName(layers, family.rest, name) ?? name, name);
+  const changed = (name: string): Change | undefined => family.change?.(name, config);
   const info = (name: string): WeightInfo => {
     const found = weights.info(own.get(name) ?? name);
-    return family.turned && layerMatrix.test(name) ? { ...found, shape: [...found.shape].reverse() } : found;
+    return { ...found, shape: changed(name)?.shape?.(found.shape) ?? found.shape };
   };
   return {
     ...weights,
@@ -137,47 +137,7 @@ function checkpointNames(weights: Weights, family: Family, config: ConfigJson): 
     },
     rows(name) {
       const rows = weights.rows(own.get(name) ?? name);
-      const change = changed(name);
-      return change ? change.rows(rows) : rows;
-    },
-  };
-}
-
-/** Another order of a tensor's numbers, of all of them or of rows as they are wanted. */
-interface Change {
-  tensor(x: Tensor): Tensor;
-  rows(rows: WeightRows): WeightRows;
-}
-
-/** Rows 0, 2, 4 … then 1, 3, 5 … of every head: pairs of neighbours become pairs of halves. */
-function halves(heads: number): Change {
-  /** Where row n is in the file, of R in all. */
-  const source = (n: number, R: number): number => {
-    const D = R / heads;
-    const i = n % D;
-    return n - i + (i < D / 2 ? 2 * i : 2 * i - D + 1);
-  };
-  return {
-    tensor(x) {
-      const [R, width] = [x.shape[0]!, x.size / x.shape[0]!];
-      const out = new Float32Array(x.size);
-      for (let n = 0; n < R; n++) {
-        const from = source(n, R) * width;
-        out.set(x.data.subarray(from, from + width), n * width);
-      }
-      return tensor(out, x.shape);
-    },
-    rows({ shape, read }) {
-      const [R, width] = shape as [number, number];
-      return {
-        shape,
-        read(from, to, out) {
-          for (let n = from, at = 0; n < to; n++, at += width) {
-            const row = source(n, R);
-            read(row, row + 1, out.subarray(at, at + width));
-          }
-        },
-      };
+      return changed(name)?.rows(rows) ?? rows;
     },
   };
 }
