@@ -24,6 +24,9 @@ export interface Look {
   numbers?: boolean;
 }
 
+/** So many curves are drawn one by one in a frame; more have painters of their own, see `curves.ts`. */
+export const fewCurves = 3000;
+
 /** Colours a grid, one pixel a cell, kept until the look changes. */
 const painted = new WeakMap<Float32Array, { key: string; canvas: HTMLCanvasElement | OffscreenCanvas }>();
 

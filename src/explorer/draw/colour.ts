@@ -36,13 +36,17 @@ function between(stops: readonly Rgb[]): Ramp {
   return out;
 }
 
+/** "#rrggbb" or "rgb(r, g, b)" as three bytes. */
+export function rgbOf(css: string): Rgb {
+  const hex = /^#(..)(..)(..)$/.exec(css);
+  const [r, g, b] = hex ? hex.slice(1).map((h) => Number.parseInt(h, 16)) : css.match(/\d+/g)!.map(Number);
+  return [r!, g!, b!];
+}
+
 function fromCss(interpolate: (t: number) => string): Ramp {
   const out = new Uint8ClampedArray(256 * 3);
   for (let n = 0; n < 256; n++) {
-    const css = interpolate(n / 255);
-    const hex = /^#(..)(..)(..)$/.exec(css);
-    const parts = hex ? hex.slice(1).map((h) => Number.parseInt(h, 16)) : css.match(/\d+/g)!.map(Number);
-    out.set(parts.slice(0, 3), n * 3);
+    out.set(rgbOf(interpolate(n / 255)), n * 3);
   }
   return out;
 }

@@ -1,11 +1,11 @@
 /**
  * @file Cells by WebGL2: each grid of weights is a float texture, coloured in the fragment shader through the ramp. Changing
- * the scale, panning and zooming upload nothing. A lost context is not an error: `ok` turns false, the caller draws with
- * the 2D canvas until it is restored.
+ * the scale, panning and zooming upload nothing.
  */
 import type { Cells, Scene } from "../scene/scene.js";
 import type { Look } from "./canvas.js";
 import { logDecades } from "./colour.js";
+import { GlProgram, nearest } from "./gl.js";
 
 const vertex = `#version 300 es
 uniform vec4 box; // x, y, width, height in clip space
@@ -34,69 +34,40 @@ void main() {
 const keptTextures = 300;
 
 export class CellPainter {
-  readonly canvas: HTMLCanvasElement;
-  ok = false;
-  #gl: WebGL2RenderingContext | null;
-  #program: WebGLProgram | undefined;
-  #uniforms: Record<string, WebGLUniformLocation | null> = {};
+  readonly #program: GlProgram;
   #ramp: { texture: WebGLTexture; key: string } | undefined;
   #textures = new Map<Float32Array, WebGLTexture>();
 
-  constructor(canvas: HTMLCanvasElement, restored: () => void) {
-    this.canvas = canvas;
-    this.#gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, preserveDrawingBuffer: true });
-    canvas.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault();
-      this.ok = false;
-      restored();
+  /** @param changed is told when the context is lost or comes back */
+  constructor(canvas: HTMLCanvasElement, changed: () => void) {
+    this.#program = new GlProgram(canvas, {
+      vertex,
+      fragment,
+      uniforms: ["box", "weights", "ramp", "transform"],
+      context: { preserveDrawingBuffer: true },
+      started: () => {
+        this.#textures.clear();
+        this.#ramp = undefined;
+      },
+      changed,
     });
-    canvas.addEventListener("webglcontextrestored", () => {
-      this.#start();
-      restored();
-    });
-    this.#start();
   }
 
-  #start(): void {
-    const gl = this.#gl;
-    this.ok = false;
-    this.#textures.clear();
-    this.#ramp = undefined;
-    if (!gl || gl.isContextLost()) return;
-    const program = gl.createProgram()!;
-    for (const [type, source] of [
-      [gl.VERTEX_SHADER, vertex],
-      [gl.FRAGMENT_SHADER, fragment],
-    ] as const) {
-      const shader = gl.createShader(type)!;
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-    }
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return;
-    this.#program = program;
-    for (const name of ["box", "weights", "ramp", "transform"])
-      this.#uniforms[name] = gl.getUniformLocation(program, name);
-    gl.bindVertexArray(gl.createVertexArray());
-    this.ok = true;
+  get canvas(): HTMLCanvasElement {
+    return this.#program.canvas;
+  }
+
+  release(): void {
+    this.#program.release();
   }
 
   /** Draws the cells of a scene. @returns false when it cannot, and the 2D canvas should */
   draw(scene: Scene, look: Look, ratio: number): boolean {
-    const gl = this.#gl;
-    if (!gl || !this.ok || !this.#program || (look.transform === "rank" && !look.signed)) return false;
-    const [W, H] = [Math.round(scene.width * ratio), Math.round(scene.height * ratio)];
-    if (this.canvas.width !== W || this.canvas.height !== H) {
-      this.canvas.width = W;
-      this.canvas.height = H;
-      this.canvas.style.width = `${scene.width}px`;
-      this.canvas.style.height = `${scene.height}px`;
-    }
-    gl.viewport(0, 0, W, H);
-    gl.disable(gl.SCISSOR_TEST);
-    gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT);
+    const { gl, ok, uniforms } = this.#program;
+    if (!gl || !ok || (look.transform === "rank" && !look.signed)) return false;
+    this.#program.clear(Math.round(scene.width * ratio), Math.round(scene.height * ratio));
+    const { style } = this.canvas;
+    [style.width, style.height] = [`${scene.width}px`, `${scene.height}px`];
     const { plot } = scene;
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(
@@ -105,19 +76,18 @@ export class CellPainter {
       Math.round(plot.width * ratio),
       Math.round(plot.height * ratio),
     );
-    gl.useProgram(this.#program);
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, this.#rampTexture(gl, look));
-    gl.uniform1i(this.#uniforms["ramp"]!, 1);
-    gl.uniform1i(this.#uniforms["weights"]!, 0);
-    gl.uniform1i(this.#uniforms["transform"]!, look.signed ? 2 : look.transform === "log" ? 1 : 0);
+    gl.uniform1i(uniforms["ramp"]!, 1);
+    gl.uniform1i(uniforms["weights"]!, 0);
+    gl.uniform1i(uniforms["transform"]!, look.signed ? 2 : look.transform === "log" ? 1 : 0);
     gl.activeTexture(gl.TEXTURE0);
     for (const cells of scene.cells) {
       if (cells.rows * cells.columns === 0) continue;
       gl.bindTexture(gl.TEXTURE_2D, this.#texture(gl, cells));
       const [x, y, w, h] = [cells.x, cells.y, cells.columns * cells.cell, cells.rows * cells.cell];
       gl.uniform4f(
-        this.#uniforms["box"]!,
+        uniforms["box"]!,
         (2 * x) / scene.width - 1,
         1 - (2 * y) / scene.height,
         (2 * w) / scene.width,
@@ -161,9 +131,4 @@ export class CellPainter {
     }
     return texture;
   }
-}
-
-function nearest(gl: WebGL2RenderingContext): void {
-  for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
-  for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, name, gl.CLAMP_TO_EDGE);
 }

@@ -3,7 +3,7 @@
  * or down the page, a token a line with the arcs beside it. What is left out is counted, so that the legend can say so.
  */
 import { type Passage, placed } from "./passage.js";
-import type { Label, Line, Measure, Scene } from "./scene.js";
+import { type Label, type Line, type Measure, type Scene, sceneOf } from "./scene.js";
 import { shortWeight } from "./tokens.js";
 
 export interface ArcsOptions {
@@ -81,17 +81,8 @@ export function arcsScene(o: ArcsOptions): ArcsScene {
       put(spots[n]!, n, name, side, weights && (one || side === shaded) ? weights[n]! : Number.NaN, side === asks && n === o.asked); // biome-ignore format: one token
     });
   });
-  return {
-    width: ground.width,
-    height: ground.height,
-    says: o.says,
-    plot: { x: 0, y: 0, width: 0, height: 0 },
-    cells: [],
-    lines,
-    labels,
-    boxes,
-    drawn,
-  };
+  const { width, height } = ground;
+  return { ...sceneOf({ width, height, says: o.says, lines, labels, boxes }), drawn };
 }
 
 const weightOf = (figure: string): number => Number(figure.replace(">", ""));

@@ -1,6 +1,6 @@
 /** @file The layouts of two views that are elements on the page, as scenes for export: all heads, and the shaded text. */
 import type { Atlas, KindView } from "../engine/protocol.js";
-import type { Cells, Label, Measure, Scene } from "./scene.js";
+import { type Cells, type Label, type Measure, type Scene, sceneOf } from "./scene.js";
 
 export function headsScene(atlas: Atlas, k: KindView, tags: (layer: number, head: number) => string): Scene {
   const { size, heads, layers } = atlas;
@@ -38,15 +38,8 @@ export function headsScene(atlas: Atlas, k: KindView, tags: (layer: number, head
     }
   });
   const [width, height] = [left + heads * w + 8, top + layers.length * h + 8];
-  return {
-    width,
-    height,
-    says: `All ${layers.length * heads} heads; a row a layer.`,
-    plot: { x: 0, y: 0, width, height },
-    cells,
-    lines: [],
-    labels,
-  };
+  const says = `All ${layers.length * heads} heads; a row a layer.`;
+  return sceneOf({ width, height, says, plot: { x: 0, y: 0, width, height }, cells, labels });
 }
 
 /** Tokens in reading order with their shade; lines break at the width. */
@@ -85,14 +78,5 @@ export function textScene(
       });
     x += length + 12;
   });
-  return {
-    width,
-    height: y + 60,
-    says: lead,
-    plot: { x: 0, y: 0, width: 0, height: 0 },
-    cells: [],
-    lines: [],
-    labels,
-    boxes,
-  };
+  return sceneOf({ width, height: y + 60, says: lead, labels, boxes });
 }

@@ -1,27 +1,33 @@
 /**
  * @file The layout of the line view: tokens that look in one column (or row), tokens looked at in another, a curve for every
- * weight at or above `least`. What is left out is counted, so that the legend can say so.
+ * weight at or above `least`. What is left out is counted, so that the legend can say so. Where things stand does not depend
+ * on which heads are drawn: each head's curves are laid out once, and a scene is a choice among them.
  */
-import type { Label, Line, Measure, Scene } from "./scene.js";
+import { type Label, type Line, type Measure, type Scene, sceneOf } from "./scene.js";
 import { shortened } from "./tokens.js";
 
+/** A layer, and how its lines are drawn. */
 export interface LinesOptions {
   rows: readonly string[];
   columns: readonly string[];
   /** [heads, rows, columns] of one layer. */
   values: Float32Array;
-  heads: readonly number[];
   least: number;
   /** Instead of `least`: of each row the fewest lines that carry this share of its weight. */
   mass?: number | undefined;
   width: number;
   measure: Measure;
-  says: string;
-  /** Only this token's lines: hovered or chosen. */
-  query: number;
   /** Tokens in two rows, one above the other, instead of two columns; `rtl`: from the right. */
   across?: boolean;
   rtl?: boolean;
+}
+
+/** What of it is shown. */
+export interface LinesShown {
+  heads: readonly number[];
+  says: string;
+  /** The token whose weights are written out: hovered or chosen; −1 = none. */
+  query: number;
 }
 
 export interface LinesScene extends Scene {
@@ -42,58 +48,86 @@ interface Frame {
 
 const longestLabel = 18;
 
-export function linesScene(o: LinesOptions): LinesScene {
+/** @returns the scene of some heads of a layer; asked again for other heads it lays out only what is new */
+export function linesLayout(o: LinesOptions): (shown: LinesShown) => LinesScene {
   const f = o.across ? inRows(o) : inColumns(o);
-  const { lines, drawn } = linesOf(o, f);
-  const labels: Label[] = [];
-  const label = (text: string, n: number, side: "query" | "key"): void => {
-    const short = shortened(text, longestLabel);
-    const target = side === "query" ? { query: n } : { key: n };
-    labels.push({ ...f.label(n, side), text: short, size: f.size, tone: "ink", length: o.measure(short, f.size), target, side }); // biome-ignore format: one label
+  const labels = [
+    ...o.rows.map((t, n) => labelOf(o, f, t, n, "query")),
+    ...o.columns.map((t, n) => labelOf(o, f, t, n, "key")),
+  ];
+  const laid = new Map<number, HeadLines>();
+  const head = (h: number): HeadLines => {
+    let own = laid.get(h);
+    if (!own) laid.set(h, (own = linesOf(o, f, h)));
+    return own;
   };
-  o.rows.forEach((t, n) => { label(t, n, "query"); }); // biome-ignore format: one line a side
-  o.columns.forEach((t, n) => { label(t, n, "key"); }); // biome-ignore format: one line a side
-  const [R, C] = [o.rows.length, o.columns.length];
-  for (let j = 0; o.query >= 0 && o.query < R && j < C; j++) {
-    const shown = o.heads.map((h) => o.values[(h * R + o.query) * C + j]!);
-    const mean = shown.reduce((a, b) => a + (b || 0), 0) / shown.length;
-    if (shown.every(Number.isNaN) || mean < 0.0005) continue;
-    labels.push({ ...f.figure(j), text: mean.toFixed(3), size: f.size - 2, tone: "soft", length: 30 });
-  }
-  return {
-    width: f.width,
-    height: f.height,
-    says: o.says,
-    plot: { x: 0, y: 0, width: 0, height: 0 },
-    cells: [],
-    lines,
-    ...(o.across && { down: true }),
-    labels,
-    drawn,
+  return ({ heads, says, query }) => {
+    const chosen = heads.map(head);
+    const all = chosen.reduce((sum, c) => sum + c.all, 0);
+    const figures = figuresOf(o, f, heads, query);
+    return {
+      ...sceneOf({
+        width: f.width,
+        height: f.height,
+        says,
+        lines: chosen.flatMap((c) => c.lines),
+        byHead: new Map(heads.map((h, n) => [h, chosen[n]!.lines])),
+        ...(o.across && { down: true }),
+        labels: figures.length > 0 ? [...labels, ...figures] : labels,
+      }),
+      drawn: all > 0 ? chosen.reduce((sum, c) => sum + c.drawn, 0) / all : 1,
+    };
   };
 }
 
-function linesOf(o: LinesOptions, f: Frame): { lines: Line[]; drawn: number } {
+/** The scene of some heads of a layer. */
+export const linesScene = (o: LinesOptions & LinesShown): LinesScene => linesLayout(o)(o);
+
+function labelOf(o: LinesOptions, f: Frame, text: string, n: number, side: "query" | "key"): Label {
+  const short = shortened(text, longestLabel);
+  const target = side === "query" ? { query: n } : { key: n };
+  return { ...f.label(n, side), text: short, size: f.size, tone: "ink", length: o.measure(short, f.size), target, side }; // biome-ignore format: one label
+}
+
+/** The weights of the token asked, beside its keys: of several heads their mean. */
+function figuresOf(o: LinesOptions, f: Frame, heads: readonly number[], query: number): Label[] {
+  const [R, C] = [o.rows.length, o.columns.length];
+  const figures: Label[] = [];
+  for (let j = 0; query >= 0 && query < R && j < C; j++) {
+    const shown = heads.map((h) => o.values[(h * R + query) * C + j]!);
+    const mean = shown.reduce((a, b) => a + (b || 0), 0) / shown.length;
+    if (shown.every(Number.isNaN) || mean < 0.0005) continue;
+    figures.push({ ...f.figure(j), text: mean.toFixed(3), size: f.size - 2, tone: "soft", length: 30 });
+  }
+  return figures;
+}
+
+/** A head's lines; all its weight, and what of it they carry. */
+interface HeadLines {
+  lines: Line[];
+  all: number;
+  drawn: number;
+}
+
+function linesOf(o: LinesOptions, f: Frame, head: number): HeadLines {
   const [R, C] = [o.rows.length, o.columns.length];
   const ends = (n: number, side: "query" | "key") => Array.from({ length: n }, (_, i) => f.end(i, side));
   const [from, to] = [ends(R, "query"), ends(C, "key")];
   const lines: Line[] = [];
   let [all, drawn] = [0, 0];
-  for (const head of o.heads) {
-    for (let i = 0; i < R; i++) {
-      const start = (head * R + i) * C;
-      const least = o.mass === undefined ? o.least : leastOf(o.values.subarray(start, start + C), o.mass);
-      for (let j = 0; j < C; j++) {
-        const weight = o.values[start + j]!;
-        if (!(weight > 0)) continue;
-        all += weight;
-        if (weight < least) continue;
-        drawn += weight;
-        lines.push({ x1: from[i]!.x, y1: from[i]!.y, x2: to[j]!.x, y2: to[j]!.y, weight, head, query: i, key: j });
-      }
+  for (let i = 0; i < R; i++) {
+    const start = (head * R + i) * C;
+    const least = o.mass === undefined ? o.least : leastOf(o.values.subarray(start, start + C), o.mass);
+    for (let j = 0; j < C; j++) {
+      const weight = o.values[start + j]!;
+      if (!(weight > 0)) continue;
+      all += weight;
+      if (weight < least) continue;
+      drawn += weight;
+      lines.push({ x1: from[i]!.x, y1: from[i]!.y, x2: to[j]!.x, y2: to[j]!.y, weight, head, query: i, key: j });
     }
   }
-  return { lines, drawn: all > 0 ? drawn / all : 1 };
+  return { lines, all, drawn };
 }
 
 /** The smallest weight among the fewest that carry a share of a row. */

@@ -71,13 +71,13 @@ export interface Box {
 export interface Scene {
   width: number;
   height: number;
-  /** What the numbers are, apart from which heads are shown: pictures under the same name may be kept. */
-  name?: string;
   /** One sentence, for a reader who cannot see it. */
   says: string;
   plot: Box;
   cells: Cells[];
-  lines: Line[];
+  lines: readonly Line[];
+  /** The same lines, head by head. The same list in the next scene means the same curves: what was made of them may be kept. */
+  byHead?: ReadonlyMap<number, readonly Line[]>;
   /** Lines without handles run from top to bottom, not from left to right. */
   down?: boolean;
   labels: Label[];
@@ -87,6 +87,23 @@ export interface Scene {
   path?: { query: number; key: number }[];
   /** Token (0, 0) in pixels and pixels a token, where the scene is a map. */
   map?: { x: number; y: number; zoom: number; rows: number; columns: number };
+}
+
+/** A scene of what is given; without a map there is nothing to clip. */
+export function sceneOf(parts: Pick<Scene, "width" | "height" | "says"> & Partial<Scene>): Scene {
+  return { plot: { x: 0, y: 0, width: 0, height: 0 }, cells: [], lines: [], labels: [], ...parts };
+}
+
+/** A scene's lines, head by head. */
+export function linesByHead({ lines, byHead }: Scene): ReadonlyMap<number, readonly Line[]> {
+  if (byHead) return byHead;
+  const heads = new Map<number, Line[]>();
+  for (const l of lines) {
+    const own = heads.get(l.head);
+    if (own) own.push(l);
+    else heads.set(l.head, [l]);
+  }
+  return heads;
 }
 
 /** How wide a text prints, in pixels. */

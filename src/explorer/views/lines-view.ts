@@ -1,7 +1,7 @@
 /** @file The head view: tokens on both sides, a curve for every weight worth drawing; one head or several. */
 import { html, nothing, type TemplateResult } from "lit";
 import { headStyle } from "../draw/colour.js";
-import { type LinesOptions, type LinesScene, linesScene } from "../scene/lines.js";
+import { linesLayout, type LinesOptions, type LinesScene, type LinesShown } from "../scene/lines.js";
 import { runsFromRight } from "../scene/direction.js";
 import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
@@ -9,8 +9,6 @@ import { define } from "./base.js";
 import { PictureView } from "./picture-view.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
-
-let counted = 0;
 
 class LinesView extends PictureView {
   override render(): TemplateResult {
@@ -27,20 +25,24 @@ class LinesView extends PictureView {
     const query = groupAt(maps.value.rows, focus.query ?? (focus.key === undefined ? c.query : -1));
     const key = groupAt(maps.value.columns, focus.key ?? -1);
     const across = c.extra["lines"] === "across";
-    const scene = this.#scene({
-      across,
-      rtl: across && runsFromRight(k.rows.map((t) => t.text)),
-      rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
-      columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
-      values: maps.value.values,
-      heads,
-      least: c.least,
-      mass: c.extra["mass"] ? Number(c.extra["mass"]) : undefined,
-      width: this.room,
-      measure: this.measure,
-      query,
-      says: `Lines from each token to the tokens it looks at, layer ${layerOf(store, k)}, ${heads.length === 1 ? `head ${heads[0]}` : `${heads.length} heads`}.`,
-    });
+    const scene = this.#scene(
+      {
+        across,
+        rtl: across && runsFromRight(k.rows.map((t) => t.text)),
+        rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
+        columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
+        values: maps.value.values,
+        least: c.least,
+        mass: c.extra["mass"] ? Number(c.extra["mass"]) : undefined,
+        width: this.room,
+        measure: this.measure,
+      },
+      {
+        heads,
+        query,
+        says: `Lines from each token to the tokens it looks at, layer ${layerOf(store, k)}, ${heads.length === 1 ? `head ${heads[0]}` : `${heads.length} heads`}.`,
+      },
+    );
     const cursor = {
       ...(query >= 0 && { query }),
       ...(key >= 0 && { key }),
@@ -68,30 +70,18 @@ class LinesView extends PictureView {
     `;
   }
 
-  #kept: { name: string; values: Float32Array; scene: LinesScene } | undefined;
-  /** The same scene while nothing that it shows has changed: thousands of curves are laid out once, not at every move. */
-  #scene(o: LinesOptions): LinesScene {
-    const name = JSON.stringify([
-      o.heads,
-      o.least,
-      o.mass,
-      o.width,
-      o.query,
-      o.across,
-      o.rows.length,
-      document.fonts?.status,
-    ]);
-    if (this.#kept?.name !== name || this.#kept.values !== o.values)
-      this.#kept = { name, values: o.values, scene: { ...linesScene(o), name: this.#nameOf(o) } };
+  #layout: { name: string; values: Float32Array; scene: (shown: LinesShown) => LinesScene } | undefined;
+  #kept: { name: string; layout: unknown; scene: LinesScene } | undefined;
+  /** The same layout for all heads of a layer, and the same scene while nothing that it shows has changed. */
+  #scene(o: LinesOptions, shown: LinesShown): LinesScene {
+    const layer = JSON.stringify([o.least, o.mass, o.width, o.across, o.rows.length, document.fonts?.status]);
+    if (this.#layout?.name !== layer || this.#layout.values !== o.values)
+      this.#layout = { name: layer, values: o.values, scene: linesLayout(o) };
+    const name = JSON.stringify([shown.heads, shown.query]);
+    if (this.#kept?.name !== name || this.#kept.layout !== this.#layout)
+      this.#kept = { name, layout: this.#layout, scene: this.#layout.scene(shown) };
     return this.#kept.scene;
   }
-
-  /** The numbers and the look of a head's curves, whichever heads are shown. */
-  #nameOf(o: LinesOptions): string {
-    if (this.#numbers?.values !== o.values) this.#numbers = { values: o.values, id: ++counted };
-    return `${this.#numbers.id} ${o.least} ${o.mass} ${o.across}`;
-  }
-  #numbers: { values: Float32Array; id: number } | undefined;
 
   #toggle(heads: number[], h: number): void {
     const next = heads.includes(h) ? heads.filter((x) => x !== h) : [...heads, h].sort((a, b) => a - b);

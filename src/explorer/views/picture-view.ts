@@ -32,6 +32,8 @@ export class PictureView extends View {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#watch?.disconnect();
+    this.picture?.release();
+    this.picture = undefined;
     this.store.focus.value = {};
   }
 

@@ -2,14 +2,12 @@
  * @file A canvas that shows a scene: sharp on any screen, drawn once a frame at most, with the hit test turned into
  * pointer events in the scene's own terms. Views say what the scene is and what a hit means.
  */
-import { drawScene, type Look } from "../draw/canvas.js";
-import type { ManyLines } from "../draw/many-lines.js";
-import { hit, type Scene } from "../scene/scene.js";
+import { drawScene, fewCurves, type Look } from "../draw/canvas.js";
+import type { Curves } from "../draw/curves.js";
+import { type Box, hit, type Scene } from "../scene/scene.js";
 
-/** From here on curves are drawn head by head and kept. */
-const manyLines = 3000;
+let curvesModule: typeof import("../draw/curves.js") | undefined;
 let loading: Promise<unknown> | undefined;
-let lines: ManyLines | undefined;
 
 export type Hit = ReturnType<typeof hit>;
 
@@ -18,6 +16,9 @@ export class Picture {
   scene: Scene | undefined;
   look: Look | undefined;
   #asked = false;
+  #curves: Curves | undefined;
+  /** What the labels' canvas holds, while curves are drawn on theirs. */
+  #labels: { labels: Scene["labels"]; key: string } | undefined;
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas;
@@ -27,59 +28,79 @@ export class Picture {
   show(scene: Scene, look: Look): void {
     this.scene = scene;
     this.look = look;
+    this.#again();
+  }
+
+  #again = (): void => {
     if (this.#asked) return;
     this.#asked = true;
     requestAnimationFrame(() => {
       this.#asked = false;
       this.draw();
     });
-  }
+  };
 
   draw(): void {
     const { canvas, scene, look } = this;
-    if (!scene || !look) return;
+    if (!scene || !look || !canvas.isConnected) return;
     const ratio = Math.min(3, globalThis.devicePixelRatio || 1);
+    const apart = scene.lines.length > 0 && this.#drawCurves(scene, look, ratio);
+    if (!apart) this.#curves?.hide();
     const [w, h] = [Math.round(scene.width * ratio), Math.round(scene.height * ratio)];
     if (canvas.width !== w || canvas.height !== h) {
       canvas.width = w;
       canvas.height = h;
       canvas.style.width = `${scene.width}px`;
       canvas.style.height = `${scene.height}px`;
+      this.#labels = undefined;
     }
+    const { query, key } = look.cursor ?? {};
+    const now = `${query} ${key} ${look.mode} ${look.ink} ${look.font}`;
+    if (apart && this.#labels?.labels === scene.labels && this.#labels.key === now) return; // a thousand words stay as they are
     const g = canvas.getContext("2d");
     if (!g) return;
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (scene.lines.length > manyLines) return this.#many(g, scene, look, ratio);
-    drawScene(g, scene, look);
+    drawScene(g, apart ? { ...scene, lines: [] } : scene, look);
+    this.#labels = apart ? { labels: scene.labels, key: now } : undefined;
+  }
+
+  /** Curves on their own canvas; the code for it comes with the first of them. @returns whether they need no more drawing */
+  #drawCurves(scene: Scene, look: Look, ratio: number): boolean {
+    if (!curvesModule) {
+      loading ??= import("../draw/curves.js").then((loaded) => (curvesModule = loaded));
+      void loading.then(this.#again, () => {});
+      return scene.lines.length > fewCurves; // a frame without lines rather than one that takes seconds
+    }
+    this.#curves ??= new curvesModule.Curves(this.canvas, this.#again);
+    return this.#curves.draw(scene, look, ratio, this.#onScreen(scene));
   }
 
   /** What of the picture is on screen, with some above and below; scrolling on draws the next part. */
-  #slice(scene: Scene): readonly [number, number] {
+  #onScreen(scene: Scene): Box {
     const { top, left } = this.canvas.getBoundingClientRect();
-    const [start, room, all] = scene.down ? [left, innerWidth, scene.width] : [top, innerHeight, scene.height];
-    const from = Math.max(0, Math.floor((-start - 200) / 200) * 200);
+    const part = (start: number, room: number, all: number): readonly [number, number] => {
+      const from = Math.max(0, Math.min(Math.floor((-start - 200) / 200) * 200, Math.floor(all) - 1));
+      return [from, Math.min(all - from, room + 600)];
+    };
     if (!this.#scrolls) {
       this.#scrolls = true;
       const stop = new AbortController();
       addEventListener("scroll", () => {
         if (!this.canvas.isConnected) stop.abort();
-        else if (this.scene && this.scene.lines.length > manyLines && this.look) this.show(this.scene, this.look);
+        else if (this.#curves && this.scene) this.#again();
       }, { capture: true, passive: true, signal: stop.signal }); // biome-ignore format: one listener
     }
-    return [from, Math.min(all, from + room + 600)];
+    const { width, height } = scene;
+    const [y, h] = scene.down ? [0, height] : part(top, innerHeight, height);
+    const [x, w] = scene.down ? part(left, innerWidth, width) : [0, width];
+    return { x, y, width: w, height: h };
   }
   #scrolls = false;
 
-  /** Thousands of curves; their code comes with the first of them. */
-  #many(g: CanvasRenderingContext2D, scene: Scene, look: Look, ratio: number): void {
-    if (!lines) {
-      loading ??= import("../draw/many-lines.js").then(({ ManyLines }) => (lines = new ManyLines()));
-      void loading.then(() => this.draw());
-      return; // a frame without lines rather than one that takes seconds
-    }
-    g.clearRect(0, 0, scene.width, scene.height);
-    lines.draw(g, scene, look, ratio, this.#slice(scene), scene.name ?? "");
-    drawScene(g, { ...scene, lines: [] }, look, { keep: true });
+  /** Takes what was put beside the canvas away again. */
+  release(): void {
+    this.#curves?.release();
+    this.#curves = undefined;
   }
 
   /** What is under a pointer. */

@@ -57,6 +57,8 @@ class TilesView extends PictureView {
     for (const c of this.#asked.values()) c.abort(new DOMException("left", "AbortError"));
     this.#asked.clear();
     clearTimeout(this.#timer);
+    this.#painter?.release();
+    this.#painter = undefined;
   }
 
   override render(): TemplateResult {

@@ -28,29 +28,147 @@ describe.skipIf(cannot)("pictures", () => {
     await page.waitForFunction(
       () => ((document.querySelector("qkv-lines-view") as any)?.picture?.scene?.lines.length ?? 0) > 10_000,
     );
+    await page.waitForSelector("qkv-lines-view canvas.curves:not([hidden])", { state: "attached" });
     const seen = await page.evaluate(async () => {
       const frame = (): Promise<number> => new Promise((ok) => requestAnimationFrame(ok));
       const view = document.querySelector("qkv-lines-view") as any;
-      await frame();
-      await frame();
-      const before = view.picture.scene.lines.length;
-      (document.querySelector('.head-chip[aria-label="head 3"]') as HTMLElement).click();
-      const start = performance.now();
-      await view.updateComplete;
-      await frame(); // the frame in which it is drawn
-      await frame();
-      return { before, after: view.picture.scene.lines.length, ms: performance.now() - start, ink: inked(view) };
-      function inked(v: any): number {
-        const c = v.picture.canvas as HTMLCanvasElement;
-        const { data } = c.getContext("2d")!.getImageData(0, 0, c.width, Math.min(400, c.height));
+      const canvas = view.querySelector("canvas.curves:not([hidden])") as HTMLCanvasElement;
+      const inked = (): number => {
+        const { width, height } = canvas;
+        const copy = Object.assign(document.createElement("canvas"), { width, height });
+        const g = copy.getContext("2d", { willReadFrequently: true })!;
+        g.drawImage(canvas, 0, 0);
+        const { data } = g.getImageData(0, 0, width, height);
         let n = 0;
-        for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) n++;
+        for (let i = 3; i < data.length; i += 4) n += data[i]!;
         return n;
-      }
+      };
+      const times: number[] = [];
+      let drawn = 0;
+      const real = view.picture.draw;
+      view.picture.draw = function () {
+        real.call(this);
+        drawn++;
+      };
+      const toggle = async (): Promise<{ lines: number; ink: number; draws: number }> => {
+        await frame();
+        await frame();
+        drawn = 0;
+        (document.querySelector('.head-chip[aria-label="head 3"]') as HTMLElement).click();
+        const start = performance.now();
+        await view.updateComplete;
+        await frame(); // runs after the drawing of its frame: that was asked for earlier
+        times.push(performance.now() - start);
+        const draws = drawn;
+        return { lines: view.picture.scene.lines.length, ink: inked(), draws };
+      };
+      const off = await toggle();
+      const on = await toggle();
+      for (let n = 0; n < 9; n++) await toggle();
+      return { off, on, times: times.sort((a, b) => a - b), tall: canvas.height, room: innerHeight };
     });
-    console.info(`12 heads × 512 tokens, ${seen.after} curves: a toggle to the second frame ${seen.ms.toFixed(1)} ms`);
-    expect(seen.after).toBeLessThan(seen.before);
-    expect(seen.ink).toBeGreaterThan(5000);
+    console.info(
+      `12 heads × 512 tokens, ${seen.on.lines} curves: a toggled head is drawn after ${seen.times[5]!.toFixed(1)} ms, median of 11`,
+    );
+    expect(seen.off.lines).toBeLessThan(seen.on.lines);
+    expect([seen.off.draws, seen.on.draws]).toEqual([1, 1]); // in that frame, and once
+    expect(seen.off.ink).toBeLessThan(seen.on.ink);
+    expect(seen.tall).toBeLessThan(seen.room + 700); // what is on screen, not 8,000 pixels
+  }, 240_000);
+
+  test("item 5: with WebGL every repaint of the lines is one instanced draw; a toggle and a hover upload no curve", async () => {
+    const page = await e.open("view=text&layer=1&model=bundled");
+    await page.evaluate(() => {
+      // A browser without a graphics card says so, and is not asked for many curves; here it is.
+      const own = WebGL2RenderingContext.prototype.getParameter;
+      WebGL2RenderingContext.prototype.getParameter = function (name: number) {
+        return name === 0x9246 || name === this.RENDERER ? "a graphics card" : own.call(this, name);
+      };
+      const counts = { drawArraysInstanced: 0, drawArrays: 0, drawElements: 0, bufferData: 0 };
+      for (const name of Object.keys(counts) as (keyof typeof counts)[]) {
+        const real = (WebGL2RenderingContext.prototype as any)[name];
+        (WebGL2RenderingContext.prototype as any)[name] = function (...given: unknown[]) {
+          counts[name]++;
+          return real.apply(this, given);
+        };
+      }
+      Object.assign(globalThis, { counts, ownParameter: own });
+      (globalThis as any).qkv.store.change({ view: "lines", heads: [0, 1, 2], extra: {} });
+    });
+    try {
+      await page.waitForSelector("qkv-lines-view canvas.curves:not([hidden])", { state: "attached" });
+      const counted = async (act: () => Promise<unknown>): Promise<Record<string, number>> => {
+        await page.evaluate(() => new Promise((ok) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(ok)), 100))); // biome-ignore format: one wait
+        await page.evaluate(() => { for (const n of Object.keys((globalThis as any).counts)) (globalThis as any).counts[n] = 0; }); // biome-ignore format: one line
+        await act();
+        await page.evaluate(() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok))));
+        return page.evaluate(() => ({ ...(globalThis as any).counts }));
+      };
+      const one = { drawArraysInstanced: 1, drawArrays: 0, drawElements: 0, bufferData: 0 };
+      const change = (part: object) => page.evaluate((p) => (globalThis as any).qkv.store.change(p), part);
+      expect(await counted(() => change({ heads: [0, 2] }))).toEqual(one);
+      expect(await counted(() => change({ heads: [0, 1, 2] }))).toEqual(one);
+      expect(await counted(() => page.evaluate(() => { (globalThis as any).qkv.store.focus.value = { query: 5 }; }))).toEqual(one); // biome-ignore format: one call
+      expect(await counted(() => change({ heads: [0, 1, 2, 3] }))).toEqual({ ...one, bufferData: 1 }); // a head not seen before
+      await page.evaluate(() => { (globalThis as any).qkv.store.focus.value = {}; }); // biome-ignore format: one line
+      // The same scene by the 2D canvas: the same picture, but for the rounding of edges.
+      const apart = await page.evaluate(async () => {
+        const view = document.querySelector("qkv-lines-view") as any;
+        const { picture } = view;
+        await new Promise((ok) => requestAnimationFrame(ok));
+        picture.draw();
+        const gl = view.querySelector("canvas.curves:not([hidden])") as HTMLCanvasElement;
+        const { width, height } = gl;
+        const pixels = (draw: (g: CanvasRenderingContext2D) => void): Uint8ClampedArray => {
+          const g = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d")!;
+          g.fillStyle = "#fff";
+          g.fillRect(0, 0, width, height);
+          draw(g);
+          return g.getImageData(0, 0, width, height).data;
+        };
+        const byGl = pixels((g) => g.drawImage(gl, 0, 0));
+        const { colours, curves } = view.picture.scene.lines.reduce((all: any, l: any) => { all.curves.push(l); all.colours.add(l.head); return all; }, { colours: new Set(), curves: [] }); // biome-ignore format: one list
+        const palette = [...document.querySelectorAll(".head-chip line")].map((l) => l.getAttribute("stroke")!);
+        const by2d = pixels((g) => {
+          for (const l of curves.sort((a: any, b: any) => a.weight - b.weight)) {
+            g.globalAlpha = Math.min(1, 0.12 + 0.88 * Math.sqrt(l.weight));
+            g.strokeStyle = palette[l.head]!;
+            g.lineWidth = 0.75 + 3.25 * l.weight;
+            g.beginPath();
+            g.moveTo(l.x1, l.y1);
+            g.bezierCurveTo((l.x1 + l.x2) / 2, l.y1, (l.x1 + l.x2) / 2, l.y2, l.x2, l.y2);
+            g.stroke();
+          }
+        });
+        let [sum, ink] = [0, 0];
+        for (let i = 0; i < byGl.length; i++) {
+          sum += Math.abs(byGl[i]! - by2d[i]!);
+          ink += 255 - by2d[i]!;
+        }
+        return { heads: colours.size, off: sum / ink };
+      });
+      expect(apart.heads).toBe(4);
+      expect(apart.off).toBeLessThan(0.08); // drawn half a pixel elsewhere it is 0.4
+      // The context is lost: the 2D canvas draws the curves until it comes back.
+      const lost = await page.evaluate(async () => {
+        const gl = (document.querySelector("canvas.curves") as HTMLCanvasElement).getContext("webgl2")!;
+        const lose = gl.getExtension("WEBGL_lose_context")!;
+        Object.assign(globalThis, { restore: () => lose.restoreContext() });
+        lose.loseContext();
+        await new Promise((ok) => gl.canvas.addEventListener("webglcontextlost", () => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(ok))), { once: true })); // biome-ignore format: one wait
+        const view = document.querySelector("qkv-lines-view") as any;
+        const { scene, canvas } = view.picture;
+        const l = scene.lines.reduce((a: any, b: any) => (a.weight > b.weight ? a : b));
+        const ratio = canvas.width / scene.width;
+        const { data } = canvas.getContext("2d").getImageData(Math.round(((l.x1 + l.x2) / 2) * ratio) - 2, Math.round(((l.y1 + l.y2) / 2) * ratio) - 2, 5, 5); // biome-ignore format: one call
+        return { shown: !(gl.canvas as HTMLCanvasElement).hidden, ink: Math.max(...data) };
+      });
+      expect(lost).toEqual({ shown: false, ink: 255 });
+      await page.evaluate(() => (globalThis as any).restore());
+      await page.waitForSelector("qkv-lines-view canvas.curves:not([hidden])", { state: "attached" });
+    } finally {
+      await page.evaluate(() => { WebGL2RenderingContext.prototype.getParameter = (globalThis as any).ownParameter; }); // biome-ignore format: one line
+    }
   });
 
   test("item 5: the fewest lines that carry 90 % of each row", async () => {
