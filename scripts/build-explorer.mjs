@@ -1,6 +1,7 @@
 /**
  * @file Builds the explorer's page with vite into dist/explorer/app, then weighs it: the viewer (page, styles, font and the
- * code that comes with the first picture, the engine in its worker left out) must stay within 80 kB gzip.
+ * code that comes with the first picture, the engine in its worker left out) must stay within 80 kB gzip. Beside it stands what
+ * it weighs once every view of the stage was opened, each of which brings its code then; labs and chapters come on top.
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,15 +15,15 @@ const outDir = join(root, "dist/explorer/app");
 export const viewerLimit = 80 * 1024;
 
 export async function buildExplorer({ quiet = true } = {}) {
-  await build({ configFile: join(root, "src/explorer/app/vite.config.ts"), logLevel: quiet ? "warn" : "info" });
-  for (const part of ["embed", "sandbox"]) {
-    await build({ configFile: join(root, `src/explorer/${part}/vite.config.ts`), logLevel: quiet ? "warn" : "info" });
-  }
+  const logLevel = quiet ? "warn" : "info";
+  await build({ configFile: join(root, "src/explorer/app/vite.config.ts"), logLevel });
+  for (const mode of ["element", "sandbox"])
+    await build({ configFile: join(root, "src/explorer/app/modules.config.ts"), mode, logLevel });
   const weight = weigh();
   writeFileSync(join(outDir, "weight.json"), `${JSON.stringify(weight, null, 1)}\n`);
   const kB = (n) => `${(n / 1024).toFixed(1)} kB`;
   console.log(
-    `explorer: viewer ${kB(weight.viewer)} gzip of ${kB(viewerLimit)}; engine ${kB(weight.engine)}, <attention-view> ${kB(weight.element)}, loaded on demand ${kB(weight.later)}`,
+    `explorer: viewer ${kB(weight.viewer)} gzip of ${kB(viewerLimit)}, with every view opened ${kB(weight.viewer + weight.views)}; engine ${kB(weight.engine)}, <attention-view> ${kB(weight.element)}, loaded on demand ${kB(weight.later)}`,
   );
   if (weight.viewer > viewerLimit) {
     throw new Error(
@@ -32,28 +33,32 @@ export async function buildExplorer({ quiet = true } = {}) {
   return weight;
 }
 
-function roleOf(path, first) {
+function roleOf(path, first, views) {
   if (path === "attention-view.js") return "element";
   if (first.has(path) || path.endsWith(".woff2") || path === "icon.svg") return "viewer";
+  if (views.has(path)) return "views";
   return /worker|engine|\.wasm$/.test(path) ? "engine" : "later";
 }
 
 /** Gzip bytes by role, from what the page loads at once. */
 function weigh() {
   const manifest = JSON.parse(readFileSync(join(outDir, ".vite/manifest.json"), "utf8"));
-  const first = new Set(["index.html"]);
-  const visit = (entry) => {
-    if (!entry || first.has(entry.file)) return;
-    first.add(entry.file);
-    for (const css of entry.css ?? []) first.add(css);
-    for (const name of entry.imports ?? []) visit(manifest[name]);
+  const reach = (entry, into) => {
+    if (!entry || into.has(entry.file)) return into;
+    into.add(entry.file);
+    for (const css of entry.css ?? []) into.add(css);
+    for (const name of entry.imports ?? []) reach(manifest[name], into);
+    return into;
   };
   const entry = Object.values(manifest).find((e) => e.isEntry);
-  visit(entry);
+  const first = reach(entry, new Set(["index.html"]));
   // The page's own code comes at once; views that are opened later bring theirs then.
-  for (const name of entry.dynamicImports ?? []) if (/page\.ts$/.test(name)) visit(manifest[name]);
+  for (const name of entry.dynamicImports ?? []) if (/page\.ts$/.test(name)) reach(manifest[name], first);
+  const views = new Set();
+  for (const [name, e] of Object.entries(manifest))
+    if (/\/(views|draw)\//.test(name) && !/share-actions/.test(name)) reach(e, views);
   const files = {};
-  const weight = { viewer: 0, engine: 0, element: 0, later: 0, files };
+  const weight = { viewer: 0, views: 0, engine: 0, element: 0, later: 0, files };
   const walk = (folder) => {
     for (const name of readdirSync(join(outDir, folder))) {
       const path = join(folder, name);
@@ -61,7 +66,7 @@ function weigh() {
       if (statSync(join(outDir, path)).isDirectory()) walk(path);
       else {
         const gzip = gzipSync(readFileSync(join(outDir, path)), { level: 9 }).length;
-        const role = roleOf(path, first);
+        const role = roleOf(path, first, views);
         weight[role] += gzip;
         if (role === "viewer") files[path] = gzip;
       }

@@ -1,37 +1,42 @@
 /** @file How the explorer's page is built: no code from elsewhere, nothing inline (the page's CSP forbids it). */
-import { fileURLToPath } from "node:url";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig } from "vite";
+import { fromHere, outDir, preloaded, together, withEffects } from "./build.js";
 
-/** package.json says that modules have no side effects, which holds for the library; the page's elements define themselves. */
-function elementsDefineThemselves(): Plugin {
-  return {
-    name: "elements-define-themselves",
-    transform: {
-      filter: { id: /src\/explorer\/(views|labs|chapters|engine|app)\/.*\.ts/ },
-      handler: (code) => ({ code, map: null, moduleSideEffects: true }),
-    },
-  };
-}
+const elements = withEffects(/src\/explorer\/(views|labs|chapters|engine|app)\/.*\.ts/);
 
 export default defineConfig({
-  root: fileURLToPath(new URL(".", import.meta.url)),
+  root: fromHere("."),
   base: "./",
-  plugins: [elementsDefineThemselves()],
+  plugins: [elements, preloaded(/^assets\/(page|worker|engine-start)-/)],
   build: {
-    outDir: fileURLToPath(new URL("../../../dist/explorer/app", import.meta.url)),
+    outDir,
     emptyOutDir: true,
     target: "es2022",
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    modulePreload: false, // what comes first is listed in the page; what comes later is a file or two
     manifest: true,
-    rolldownOptions: { output: { chunkFileNames: "assets/[name]-[hash].js" } },
+    rolldownOptions: {
+      output: {
+        chunkFileNames: "assets/[name]-[hash].js",
+        codeSplitting: {
+          groups: [
+            { ...together("page", /explorer\/app\/page\.ts$/), priority: 2 },
+            together("pictures", /explorer\/(views\/(picture-view|legend)|scene\/heatmap)\.ts$/),
+          ],
+        },
+      },
+    },
   },
   worker: {
     format: "es",
-    plugins: () => [elementsDefineThemselves()],
+    plugins: () => [elements],
     rolldownOptions: {
       external: ["onnxruntime-web", /^node:/], // the runtime is handed to `openOnnx`; the server serves it from node_modules
-      output: { entryFileNames: "assets/worker-[hash].js", chunkFileNames: "assets/engine-[name]-[hash].js" },
+      output: {
+        entryFileNames: "assets/worker-[hash].js",
+        chunkFileNames: "assets/engine-[name]-[hash].js",
+        codeSplitting: { groups: [together("start", /explorer\/engine\/serve\.ts$/)] },
+      },
     },
   },
 });

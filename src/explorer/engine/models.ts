@@ -261,8 +261,8 @@ interface Served {
 }
 
 /** What the explorer's own server hands over. Nothing where there is no server (a page opened from disk). */
-export async function servedSources(base: string): Promise<Source[]> {
-  const response = await fetch(new URL("/api/start", base)).catch(() => undefined);
+export async function servedSources(base: string, start: Promise<Response | undefined>): Promise<Source[]> {
+  const response = await start;
   if (!response?.ok) return [];
   const { models } = (await response.json()) as Served;
   const sources: Source[] = [];

@@ -1,61 +1,22 @@
-/** @file The worker's end of the wire: runs the engine, answers by number, hands big arrays over instead of copying. */
-import { Engine } from "./engine.js";
-import { servedSources } from "./models.js";
+/**
+ * @file The first code of the worker: asks the server what models are here while the engine's own code is on its way, and keeps
+ * what the page asks until it has come.
+ */
 import type { Answer, Ask } from "./client.js";
-import type { EngineError } from "./protocol.js";
 
-interface WorkerScope {
+export interface WorkerScope {
   onmessage: ((event: MessageEvent<Ask>) => void) | null;
   postMessage(message: Answer, transfer: Transferable[]): void;
+  location: { href: string };
 }
 const scope = globalThis as unknown as WorkerScope;
 
-/** Models come from the page's own server; a page opened from disk has only what is dropped on it. */
-const engine = new Engine([
-  () => servedSources((globalThis as unknown as { location: { href: string } }).location.href),
-]);
-const running = new Map<number, AbortController>();
+const early: Ask[] = [];
+scope.onmessage = ({ data }) => { early.push(data); }; // biome-ignore format: one line
 
-scope.onmessage = ({ data }) => {
-  if ("cancel" in data) running.get(data.cancel)?.abort(new DOMException("cancelled", "AbortError"));
-  else void answer(data.id, data.method, data.args);
-};
-
-async function answer(id: number, method: string, args: unknown[]): Promise<void> {
-  const control = new AbortController();
-  running.set(id, control);
-  const options = {
-    signal: control.signal,
-    onProgress: (done: number, total: number, says: string) =>
-      scope.postMessage({ id, progress: [done, total, says] }, []),
-    onStep: (step: unknown) => scope.postMessage({ id, step }, []),
-  };
-  try {
-    const call = (engine as unknown as Record<string, (...a: unknown[]) => Promise<unknown>>)[method];
-    if (!call) throw new Error(`the engine has no "${method}"`);
-    const result = await call.apply(engine, [...args, options]);
-    scope.postMessage({ id, result }, buffers(result));
-  } catch (error) {
-    scope.postMessage({ id, error: asData(error) }, []);
-  } finally {
-    running.delete(id);
-  }
-}
-
-function asData(error: unknown): EngineError {
-  const { message = String(error), name = "Error", fix } = (error ?? {}) as Partial<EngineError>;
-  return { message, name, ...(fix !== undefined && { fix }) };
-}
-
-/** Buffers of typed arrays in a result's first level that fill their buffer alone. */
-function buffers(result: unknown): Transferable[] {
-  const found = new Set<ArrayBuffer>();
-  const look = (x: unknown): void => {
-    if (ArrayBuffer.isView(x) && x.buffer instanceof ArrayBuffer && x.byteLength === x.buffer.byteLength) {
-      found.add(x.buffer);
-    }
-  };
-  look(result);
-  if (typeof result === "object" && result !== null) for (const value of Object.values(result)) look(value);
-  return [...found];
-}
+/** Nothing where there is no server: a page opened from disk has only what is dropped on it. */
+const start = fetch(new URL("/api/start", scope.location.href)).catch(() => undefined);
+const { serve } = await import("./serve.js");
+const receive = serve(scope, start);
+for (const message of early) receive(message);
+scope.onmessage = ({ data }) => receive(data);

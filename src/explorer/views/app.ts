@@ -8,8 +8,6 @@ import { openDropped } from "./drop.js";
 import "./entry.js";
 import "./heads-view.js";
 import "./inspector.js";
-import "./lines-view.js";
-import "./map-view.js";
 import "./text-view.js";
 import { openPage } from "./page-host.js";
 import { viewList } from "./view-list.js";

@@ -14,8 +14,8 @@ const late = (load: () => Promise<unknown>, element: TemplateResult) => () => la
 
 export const viewList: readonly StageView[] = [
   { id: "text", title: "Text", says: "the text, shaded by what a token looks at", element: () => html`<qkv-text-view></qkv-text-view>` },
-  { id: "lines", title: "Lines", says: "a line from each token to those it looks at", element: () => html`<qkv-lines-view></qkv-lines-view>` },
-  { id: "map", title: "Map", says: "every weight of a head in its cell", element: () => html`<qkv-map-view></qkv-map-view>` },
+  { id: "lines", title: "Lines", says: "a line from each token to those it looks at", element: late(() => import("./lines-view.js"), html`<qkv-lines-view></qkv-lines-view>`) },
+  { id: "map", title: "Map", says: "every weight of a head in its cell", element: late(() => import("./map-view.js"), html`<qkv-map-view></qkv-map-view>`) },
   { id: "heads", title: "All heads", says: "every head of every layer", element: () => html`<qkv-heads large></qkv-heads>` },
   { id: "neuron", title: "q · k", says: "one score, dimension by dimension", element: late(() => import("./neuron-view.js"), html`<qkv-neuron-view></qkv-neuron-view>`) },
   { id: "types", title: "Head types", says: "what each head does, against chance", element: late(() => import("./types-view.js"), html`<qkv-types-view></qkv-types-view>`) },
