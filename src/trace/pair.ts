@@ -15,6 +15,8 @@ export interface PairNumbers {
   score: number;
   lse: number;
   weight: number;
+  /** The weight was given by hand; from q and k it would be e^(score − lse). */
+  given: boolean;
 }
 
 /** What is added to the score of a pair: the bias and ALiBi. */

@@ -160,7 +160,7 @@ export class QkRecord implements AttentionRecord {
 
   /**
    * The numbers behind one weight: q and k [D], their product scaled, and what else entered the score.
-   * `score` is what the softmax saw (−∞ where the pair may not attend), `weight` = e^(score − lse).
+   * `score` is what the softmax saw (−∞ where the pair may not attend), `weight` = e^(score − lse), or what was given by hand.
    */
   pair(batch: number, head: number, query: number, key: number): PairNumbers {
     const { call } = this;
@@ -172,7 +172,8 @@ export class QkRecord implements AttentionRecord {
     const capped = call.softcap ? call.softcap * Math.tanh(scaled / call.softcap) : scaled;
     const bias = biasAt(call, batch, head, query, key);
     const weight = this.weights({ batch, head, rows: [query, query + 1], columns: [key, key + 1] }).data[0]!;
-    const masked = weight === 0 && !mayAttend(call, batch, head, query, key);
+    const given = this.given.has(head);
+    const masked = (weight === 0 || given) && !mayAttend(call, batch, head, query, key);
     const lse = this.lse.data[(batch * call.heads + head) * call.queries + query]!;
     return {
       q,
@@ -186,6 +187,7 @@ export class QkRecord implements AttentionRecord {
       score: masked ? -Infinity : capped + bias,
       lse,
       weight,
+      given,
     };
   }
 

@@ -1,5 +1,5 @@
 /** @file Checks on what is shown: each map is held against what attention must be. */
-import { type AttentionRecord, QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
+import { type AttentionRecord, mayAttend, QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
 import { freshRow } from "./fresh-row.js";
 import type { Badge, KindView } from "./protocol.js";
 
@@ -27,6 +27,8 @@ interface Findings {
   future: number;
   futureMost: number;
   squareRows: number;
+  /** Heads whose map was given by hand: they are held to the rules, not to q and k. */
+  given: number;
 }
 
 /** softmax in float32 over n keys: each weight is off by about (|s| + 2)·2⁻²⁴ of itself, and so is their sum. */
@@ -52,6 +54,7 @@ export function badges(trace: Trace, kind: KindView["kind"], view: KindView): Ba
     future: 0,
     futureMost: 0,
     squareRows: 0,
+    given: 0,
   };
   const padded = trace.sequences(kind).columns[0]?.mask;
   for (const layer of view.layers) {
@@ -71,7 +74,7 @@ export function badges(trace: Trace, kind: KindView["kind"], view: KindView): Ba
       id: "masked-zero",
       name: "Masked pairs are 0",
       ok: found.maskedWeight === 0,
-      says: `largest weight on a pair that may not attend: ${show(found.maskedWeight)}`,
+      says: `largest weight on a pair that may not attend: ${show(found.maskedWeight)}${found.maskedWeight > 0 && found.given > 0 ? ", put there by hand" : ""}`,
     },
     {
       id: "no-nan",
@@ -117,12 +120,13 @@ export function badges(trace: Trace, kind: KindView["kind"], view: KindView): Ba
       says: `${found.saturatedHeads} of ${found.heads} heads give one key more than 0.99 in over half of their rows`,
     },
   ];
+  const byHand = found.given === 0 ? "" : found.given === 1 ? "; one head was given by hand" : `; ${found.given} heads were given by hand`; // biome-ignore format: one line
   if (view.hasScores) {
     list.push({
       id: "recomputed",
       name: "Equals the reference",
       ok: found.deviation <= tolerance,
-      says: `largest difference from softmax in float64: ${show(found.deviation)}`,
+      says: `largest difference from softmax in float64: ${show(found.deviation)}${byHand}`,
     });
     list.push({
       id: "row-sum-kept",
@@ -141,6 +145,8 @@ function look(record: AttentionRecord, head: number, padded: number[] | undefine
   const { queries, keys } = record;
   const step = Math.max(1, Math.floor(queries / rowsLookedAt));
   const finished = !(record instanceof QkRecord);
+  const given = !finished && record.given.has(head);
+  if (given) found.given++;
   const sinks = !finished && record.call.sinks !== undefined;
   let saturated = 0;
   let rows = 0;
@@ -155,6 +161,8 @@ function look(record: AttentionRecord, head: number, padded: number[] | undefine
       const real = padded?.[j] !== 0;
       if (Number.isNaN(row[j]!) && !finished) found.maskedWeight = Math.max(found.maskedWeight, Math.abs(w) || 0);
       else if (real) visible++;
+      if (given && w > 0 && !mayAttend(record.call, 0, head, i, j))
+        found.maskedWeight = Math.max(found.maskedWeight, w);
       if (!real) found.padding = Math.max(found.padding, w || 0);
       if (w > max) max = w;
       if (w > most) most = w;
@@ -176,7 +184,7 @@ function look(record: AttentionRecord, head: number, padded: number[] | undefine
       found.emptyRows++;
       found.emptyWeight = Math.max(found.emptyWeight, sum);
     } else if (!sinks) found.worstSum = Math.max(found.worstSum, Math.abs(sum - 1) || 0);
-    if (!finished && i % (step * 8) === 0) hold(record, head, i, exact, found);
+    if (!finished && !given && i % (step * 8) === 0) hold(record, head, i, exact, found);
   }
   found.rows += rows;
   found.heads++;

@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadModel } from "../../models/index.js";
 import { tensor } from "../../tensor/index.js";
-import { headsOf, MapRecord, QkRecord, Trace } from "../../trace/index.js";
+import { headsOf, MapRecord, QkRecord, readTrace, Trace, visibleWeights } from "../../trace/index.js";
 import { badges } from "./badges.js";
 import { Engine } from "./engine.js";
 import { describeKinds } from "./kinds.js";
 import { modelSource } from "./models.js";
 import type { Edit, RunView } from "./protocol.js";
+import type { RecomputeShown } from "./recompute.js";
 import { syntheticTrace } from "./synthetic.js";
 
 const text = "The whale rose and the sea rose with the whale.";
@@ -86,6 +87,47 @@ describe("the engine on the bundled model", () => {
       expect(seen(future[3]!, i)).toHaveLength(L());
     }
     for (const other of [self, first, even, future]) expect(other[2]).toEqual(was[2]);
+  });
+
+  test("a painted head says so: what may not be seen stays unseen, its numbers and checks tell hand from softmax", async () => {
+    const [layer, head, query, key] = [2, 1, 7, 2];
+    const paint = (cell: [number, number, number]): Edit => ({ layer, head, paint: [cell] });
+    const run = await edited(paint([query, key, 0.8]), paint([5, 0, 0.25]));
+    expect(run.kinds[0]!.hasScores).toBe(true); // q and k are still there
+    const at = { run: run.id, kind: "self" as const, layer, head };
+    const maps = await heads(run, layer);
+    const plain = await heads(base, layer);
+    for (let h = 0; h < 6; h++)
+      maps[h]!.forEach((w, n) => { expect(Number.isNaN(w), `head ${h}, cell ${n}`).toBe(Number.isNaN(plain[h]![n]!)); }); // biome-ignore format: one line
+    expect(maps[head]![query * L() + key]).toBeCloseTo(0.8, 6);
+    expect(maps[head]![5 * L()]).toBeCloseTo(0.25, 6); // the later change left the earlier one in place
+    const pair = await engine.pair({ ...at, query, key });
+    expect(pair).toMatchObject({ given: true, masked: false, rank: 1 });
+    expect(pair.weight).toBeCloseTo(0.8, 6);
+    const original = await engine.pair({ ...at, run: base.id, query, key });
+    expect(original.given).toBe(false);
+    expect(Math.exp(pair.score - pair.lse)).toBeCloseTo(original.weight, 5); // layers below are untouched
+    expect(await engine.pair({ ...at, head: 0, query, key })).toMatchObject({ given: false });
+    const again = (await engine.lab("recompute", { ...at, query, key })) as RecomputeShown;
+    expect(again).toMatchObject({ given: true, stored: pair.weight });
+    expect(again.weight).toBeCloseTo(original.weight, 5);
+    const found = await engine.badges({ run: run.id, kind: "self" });
+    expect(found.filter((b) => !b.ok)).toEqual([]);
+    expect(found.find((b) => b.id === "recomputed")!.says).toContain("one head was given by hand");
+    const saved = readTrace(await engine.traceFile({ run: run.id, light: true }), "saved");
+    expect(visibleWeights(saved.record(layer), { head })).toEqual(maps[head]);
+  });
+
+  test("a weight painted where nothing may be seen is shown, and fails the check", async () => {
+    const run = await edited({ layer: 1, head: 3, paint: [[2, 6, 0.5]] });
+    const asked = { run: run.id, kind: "self" as const, layer: 1, head: 3, query: 2 };
+    expect(await engine.pair({ ...asked, key: 6 })).toMatchObject({ given: true, masked: true, weight: 0.5, score: -Infinity }); // biome-ignore format: one call
+    const row = await engine.row(asked);
+    expect(row[6]).toBe(0.5);
+    expect(row[5]).toBeNaN();
+    const masked = (await engine.badges({ run: run.id, kind: "self" })).find((b) => b.id === "masked-zero")!;
+    expect(masked).toMatchObject({ ok: false });
+    expect(masked.says).toContain("5.0e-1, put there by hand");
   });
 
   test("a painted weight is what was asked, its row still sums to 1, and the text's odds change", async () => {

@@ -11,6 +11,8 @@ export interface RecomputeShown {
   /** What the trace gives. */
   stored: number;
   storedLse: number;
+  /** The stored weight was given by hand: q and k say another. */
+  given: boolean;
 }
 
 /** The lab call "recompute". */
@@ -22,5 +24,5 @@ export const recompute: LabCall = async (asked, _options, context) => {
   }
   const fresh = freshRow(record, head, query);
   const pair = record.pair(0, head, query, key);
-  return { weight: fresh.weights[key]!, lse: fresh.lse, stored: pair.masked ? 0 : pair.weight, storedLse: pair.lse } satisfies RecomputeShown; // biome-ignore format: one answer
+  return { weight: fresh.weights[key]!, lse: fresh.lse, stored: pair.weight, storedLse: pair.lse, given: pair.given } satisfies RecomputeShown; // biome-ignore format: one answer
 };

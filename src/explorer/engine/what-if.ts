@@ -6,7 +6,7 @@ import { type AttentionListener, withListener } from "../../attention/index.js";
 import { outputHeads, rowStart } from "../../kernels/layout.js";
 import type { Edit as ModelEdit, Model } from "../../models/index.js";
 import { tensor } from "../../tensor/index.js";
-import { type AttentionRecord, MapRecord, mayAttend, Trace, visibleWeights } from "../../trace/index.js";
+import { type AttentionRecord, mayAttend, type Trace, visibleWeights } from "../../trace/index.js";
 import type { Edit, Kind } from "./protocol.js";
 import { readText } from "./reading.js";
 
@@ -20,11 +20,10 @@ export function runWithEdits(read: Read, model: Model, edits: Edit[]): Trace {
   if (edits.length === 0) return read(options).trace;
   const base = read(options).trace;
   const single = edits.flatMap((e) => expanded(e, base));
-  const plain = single.flatMap((e) => asModelEdits(e, base));
+  const plain = [...mapsByHand(single, base), ...single.flatMap((e) => asModelEdits(e, base))];
   const listeners = [...single.flatMap((e) => asListener(e)), ...single.flatMap((e) => onOutputs(e, model))];
   const run = (): Trace => read({ ...options, ...(plain.length > 0 && { edit: plain }) }).trace;
-  const trace = listeners.reduce((inner, l) => () => withListener(l, inner), run)();
-  return withPaint(trace, single);
+  return listeners.reduce((inner, l) => () => withListener(l, inner), run)();
 }
 
 type One = Edit & { kind: Kind };
@@ -44,12 +43,10 @@ function asModelEdits(edit: One, trace: Trace): ModelEdit[] {
   const record = trace.record(edit.layer, edit.kind);
   const at = { kind: edit.kind, layer: edit.layer, head: edit.head };
   const out: ModelEdit[] = [];
-  if (edit.paint) out.push({ ...at, weights: paintedMap(record, edit) });
   if (edit.output !== undefined && !edit.rows) out.push({ ...at, output: edit.output });
   const scale = "call" in record ? (record as { call: { scale: number } }).call.scale : 1;
-  if (edit.rows && edit.mask === "uniform") return [...out, { ...at, weights: evenRows(record, edit) }];
   if (edit.scaleFactor !== undefined) out.push({ ...at, scale: scale * edit.scaleFactor });
-  if (edit.mask === "uniform") out.push({ ...at, scale: 0 });
+  if (edit.mask === "uniform" && !edit.rows) out.push({ ...at, scale: 0 });
   const mask = maskOf(edit, record);
   if (mask) out.push({ ...at, mask });
   return out;
@@ -57,17 +54,55 @@ function asModelEdits(edit: One, trace: Trace): ModelEdit[] {
 
 const inRows = ({ rows }: Edit, i: number): boolean => !rows || (i >= rows[0] && i < rows[1]);
 
-/** The head's own map with some rows spread evenly over what they may see. */
-function evenRows(record: AttentionRecord, edit: One) {
-  const { queries, keys } = record;
-  const map = visibleWeights(record, { head: edit.head });
+/**
+ * Heads whose map is given outright: cells painted, rows spread evenly over what they may see. Changes of one head follow each
+ * other; the trace keeps the map beside the q and k that would have made another.
+ */
+function mapsByHand(edits: One[], base: Trace): ModelEdit[] {
+  const maps = new Map<string, { edit: One; record: AttentionRecord; map: Float32Array }>();
+  for (const edit of edits) {
+    const even = edit.rows && edit.mask === "uniform";
+    if (!edit.paint && !even) continue;
+    const name = `${edit.kind} ${edit.layer} ${edit.head}`;
+    const record = base.record(edit.layer, edit.kind);
+    const { map } = maps.get(name) ?? { map: visibleWeights(record, { head: edit.head }) };
+    maps.set(name, { edit, record, map });
+    if (even) spreadEvenly(map, record, edit);
+    if (edit.paint) paintCells(map, record, edit.paint);
+  }
+  return [...maps.values()].map(({ edit: { kind, layer, head }, record, map }) => ({
+    kind,
+    layer,
+    head,
+    weights: tensor(map.map((w) => (Number.isNaN(w) ? 0 : w)), [record.queries, record.keys]), // biome-ignore format: one map
+  }));
+}
+
+/** Some rows of a map, NaN where a pair may not attend, spread evenly over the rest. */
+function spreadEvenly(map: Float32Array, { queries, keys }: AttentionRecord, edit: One): void {
   for (let i = 0; i < queries; i++) {
+    if (!inRows(edit, i)) continue;
     const row = map.subarray(i * keys, (i + 1) * keys);
     const visible = row.reduce((n, w) => n + (Number.isNaN(w) ? 0 : 1), 0);
-    const even = inRows(edit, i);
-    row.forEach((w, j) => { row[j] = Number.isNaN(w) ? 0 : even ? 1 / visible : w; }); // biome-ignore format: one line
+    row.forEach((w, j) => { if (!Number.isNaN(w)) row[j] = 1 / visible; }); // biome-ignore format: one line
   }
-  return tensor(map, [queries, keys]);
+}
+
+/** Cells painted into a map; what a row has left is shared by its other keys in the old proportions. */
+function paintCells(map: Float32Array, { queries, keys }: AttentionRecord, paint: NonNullable<Edit["paint"]>): void {
+  for (const query of new Set(paint.map(([q]) => q))) {
+    if (query < 0 || query >= queries) continue;
+    const row = map.subarray(query * keys, (query + 1) * keys);
+    const own = paint.filter(([q, k]) => q === query && k >= 0 && k < keys);
+    const cells = new Map(own.map(([, k, w]) => [k, Math.min(1, Math.max(0, w))]));
+    const asked = [...cells.values()].reduce((a, b) => a + b, 0);
+    const others = row.reduce((sum, w, j) => (cells.has(j) ? sum : sum + (w || 0)), 0);
+    const left = Math.max(0, 1 - asked);
+    row.forEach((w, j) => {
+      if (cells.has(j)) row[j] = cells.get(j)! / Math.max(1, asked);
+      else if (!Number.isNaN(w)) row[j] = others > 0 ? (w / others) * left : 0;
+    });
+  }
 }
 
 /** Masks that only take away. */
@@ -166,47 +201,4 @@ function outputOf(model: Model, edit: One, text: string): Float32Array[] {
   };
   withListener(listener, () => readText(model, text));
   return rows;
-}
-
-/** The head's map with the painted cells; what a row has left is shared by its other keys in the old proportions. */
-function paintedMap(record: AttentionRecord, edit: One) {
-  const { queries, keys } = record;
-  const map = visibleWeights(record, { head: edit.head }).map((w) => (Number.isNaN(w) ? 0 : w));
-  for (const query of new Set(edit.paint!.map(([q]) => q))) {
-    if (query < 0 || query >= queries) continue;
-    const row = map.subarray(query * keys, (query + 1) * keys);
-    const cells = new Map(
-      edit
-        .paint!.filter(([q, k]) => q === query && k >= 0 && k < keys)
-        .map(([, k, w]) => [k, Math.min(1, Math.max(0, w))]),
-    );
-    const asked = [...cells.values()].reduce((a, b) => a + b, 0);
-    const others = row.reduce((sum, w, j) => (cells.has(j) ? sum : sum + w), 0);
-    const left = Math.max(0, 1 - asked);
-    row.forEach((w, j) => { row[j] = cells.has(j) ? cells.get(j)! / Math.max(1, asked) : others > 0 ? (w / others) * left : 0; }); // biome-ignore format: one line
-  }
-  return tensor(map, [queries, keys]);
-}
-
-/** Painted heads show what was painted, which no q and k would give. */
-function withPaint(trace: Trace, edits: One[]): Trace {
-  const painted = edits.filter((e) => e.paint || (e.rows && e.mask === "uniform"));
-  if (painted.length === 0) return trace;
-  const records = trace.records.map((record) => {
-    const own = painted.filter((e) => e.kind === record.site.kind && e.layer === record.site.layer);
-    if (own.length === 0) return record;
-    const whole = record.weights();
-    const all = tensor(whole.data.slice(), whole.shape);
-    for (const e of own)
-      all.data.set((e.paint ? paintedMap : evenRows)(record, e).data, e.head * record.queries * record.keys);
-    return new MapRecord(record.site, all);
-  });
-  const { info, hiddenStates, encoderHiddenStates, logits } = trace;
-  return new Trace({
-    info,
-    records,
-    hiddenStates: [...hiddenStates],
-    encoderHiddenStates: [...encoderHiddenStates],
-    logits,
-  });
 }

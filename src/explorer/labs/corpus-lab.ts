@@ -2,8 +2,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { CorpusHead, CorpusShown, CorpusStep } from "../engine/corpus.js";
 import { visible } from "../scene/tokens.js";
-import { words } from "../state/store.js";
 import { define, View } from "../views/base.js";
+import { Stoppable } from "../views/stoppable.js";
 import { prose, repeats } from "./corpus-texts.js";
 
 export const tag = "qkv-corpus-lab";
@@ -16,30 +16,19 @@ interface Part {
 class CorpusLab extends View {
   static override properties = {
     step: { state: true },
-    busy: { state: true },
-    trouble: { state: true },
     parts: { state: true },
     at: { state: true },
   };
   declare step: CorpusStep | undefined;
-  declare busy: boolean;
-  declare trouble: string;
   declare parts: Part[];
   declare at: string;
-  #control: AbortController | undefined;
+  readonly #work = new Stoppable(this, (what) => `The reading stopped: ${what}`);
 
   constructor() {
     super();
-    this.busy = false;
-    this.trouble = "";
     this.at = "";
     this.parts = [{ name: "prose", texts: prose.join("\n") }, { name: "repeats", texts: repeats.join("\n") }]; // biome-ignore format: two parts
   }
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#control?.abort(new DOMException("left", "AbortError"));
-  }
-
   override render(): TemplateResult {
     const { store } = this;
     const run = store.shown.value;
@@ -50,9 +39,9 @@ class CorpusLab extends View {
       <div class="tools">
         ${this.parts.map((p, n) => html`<label class="file">${n === 0 ? "first" : "second"} corpus: ${p.name} <input type="file" id=${`corpus-${n}`} accept=".txt,.csv,.tsv,.jsonl,text/plain" @change=${(e: Event) => this.#pick(n, e)} /></label>`)}
       </div>
-      <p>${this.busy ? html`<button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button class="primary" id="read" ?disabled=${!run?.model.runs} @click=${() => this.#start()}>Read them</button>`}
+      <p>${this.#work.busy ? this.#work.button : html`<button class="primary" id="read" ?disabled=${!run?.model.runs} @click=${() => this.#start()}>Read them</button>`}
         <span class="soft" role="status" data-testid="corpus-state">${this.step ? this.step.corpora.map((c) => `${c.name}: ${c.texts.toLocaleString("en")} texts, ${c.tokens.toLocaleString("en")} tokens${c.skipped > 0 ? ` (${c.skipped} too short)` : ""}`).join("; ") : ""}${run && !run.model.runs ? "A recorded trace reads no other text; choose a model." : ""}</span></p>
-      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      ${this.#work.alarm}
       ${this.step ? this.#result(this.step) : nothing}
     </article>`; // biome-ignore format: one template
   }
@@ -65,22 +54,11 @@ class CorpusLab extends View {
   async #start(): Promise<void> {
     const model = this.store.shown.peek()?.model.id;
     if (!model) return;
-    this.#control = new AbortController();
-    this.busy = true;
-    this.trouble = "";
     this.step = undefined;
-    try {
-      const onStep = (step: unknown): void => { this.step = step as CorpusStep; }; // biome-ignore format: one line
-      const asked = { model, corpora: this.parts };
-      this.step = (await this.store.engine.lab("corpus", asked, {
-        onStep,
-        signal: this.#control.signal,
-      })) as CorpusStep;
-    } catch (error) {
-      if ((error as Error).name !== "AbortError") this.trouble = `The reading stopped: ${words(error)}`;
-    } finally {
-      this.busy = false;
-    }
+    const onStep = (step: unknown): void => { this.step = step as CorpusStep; }; // biome-ignore format: one line
+    await this.#work.start(async ({ signal }) => {
+      onStep(await this.store.engine.lab("corpus", { model, corpora: this.parts }, { signal, onStep }));
+    });
   }
 
   #result({ corpora, types }: CorpusStep): TemplateResult {

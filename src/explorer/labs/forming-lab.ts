@@ -1,9 +1,9 @@
 /** @file Watch a head form: two attention layers learn repeated tokens; loss, scores and maps step by step, to scrub back. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { HeadFormsStep } from "../engine/sequence.js";
-import { words } from "../state/store.js";
 import { define, View } from "../views/base.js";
 import "../views/plain-map.js";
+import { Stoppable } from "../views/stoppable.js";
 import { chart } from "./chart.js";
 
 export const tag = "qkv-forming-lab";
@@ -12,27 +12,16 @@ class FormingLab extends View {
   static override properties = {
     steps: { state: true },
     at: { state: true },
-    busy: { state: true },
-    trouble: { state: true },
   };
   declare steps: HeadFormsStep[];
   declare at: number;
-  declare busy: boolean;
-  declare trouble: string;
-  #control: AbortController | undefined;
+  readonly #work = new Stoppable(this, (what) => `The training stopped: ${what}`);
 
   constructor() {
     super();
     this.steps = [];
     this.at = -1;
-    this.busy = false;
-    this.trouble = "";
   }
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#control?.abort(new DOMException("left", "AbortError"));
-  }
-
   override render(): TemplateResult {
     const looks = this.steps.filter((s) => s.maps);
     const shown = looks[this.at < 0 ? looks.length - 1 : Math.min(this.at, looks.length - 1)];
@@ -40,34 +29,25 @@ class FormingLab extends View {
       <h2>Watch a head form</h2>
       <p class="lead">A model of two attention layers and nothing else reads random tokens that repeat. To foretell the second time, a token must find where it stood before and copy what came after. Nobody tells it how.</p>
       <p class="ask"><b>Before you run it:</b> will the loss fall slowly and evenly, or all at once? Which layer will find “the token before”, and which “what came after”?</p>
-      <p>${this.busy ? html`<button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button class="primary" id="train" @click=${() => this.#start()}>Train it</button>`} <span class="soft" role="status">${this.steps.length > 0 ? `step ${this.steps.at(-1)!.step} of ${this.steps[0]!.steps}` : ""}</span></p>
-      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      <p>${this.#work.busy ? this.#work.button : html`<button class="primary" id="train" @click=${() => this.#start()}>Train it</button>`} <span class="soft" role="status">${this.steps.length > 0 ? `step ${this.steps.at(-1)!.step} of ${this.steps[0]!.steps}` : ""}</span></p>
+      ${this.#work.alarm}
       ${this.steps.length > 0 ? this.#charts(looks) : nothing}
       ${shown ? this.#maps(shown, looks) : nothing}
     </article>`; // biome-ignore format: one template
   }
 
   async #start(): Promise<void> {
-    this.#control = new AbortController();
     const kept: HeadFormsStep[] = [];
     this.steps = [];
     this.at = -1;
-    this.busy = true;
-    this.trouble = "";
-    try {
-      await this.store.engine.lab("forming", { steps: 600, seed: 1 }, {
-        signal: this.#control.signal,
-        onStep: (step) => {
-          kept.push(step as HeadFormsStep);
-          if ((step as HeadFormsStep).maps) this.steps = [...kept];
-        },
-      }); // biome-ignore format: one call
-    } catch (error) {
-      if ((error as Error).name !== "AbortError") this.trouble = `The training stopped: ${words(error)}`;
-    } finally {
-      this.busy = false;
-      this.steps = [...kept];
-    }
+    const onStep = (step: unknown): void => {
+      kept.push(step as HeadFormsStep);
+      if ((step as HeadFormsStep).maps) this.steps = [...kept];
+    };
+    await this.#work.start(async ({ signal }) => {
+      await this.store.engine.lab("forming", { steps: 600, seed: 1 }, { signal, onStep });
+    });
+    this.steps = [...kept];
   }
 
   #charts(looks: HeadFormsStep[]): TemplateResult {

@@ -2,8 +2,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { LabStep } from "../engine/sequence.js";
 import type { SequenceAsked } from "../engine/sequence.js";
-import { words } from "../state/store.js";
 import { define, View } from "../views/base.js";
+import { Stoppable } from "../views/stoppable.js";
 import { chart, lineStyles } from "./chart.js";
 
 export const tag = "qkv-sequence-lab";
@@ -11,24 +11,15 @@ const names = { rnn: "RNN", lstm: "LSTM", gru: "GRU", attention: "attention" } a
 type Model = keyof typeof names;
 
 class SequenceLab extends View {
-  static override properties = { steps: { state: true }, busy: { state: true }, trouble: { state: true } };
+  static override properties = { steps: { state: true } };
   declare steps: Map<Model, LabStep[]>;
-  declare busy: boolean;
-  declare trouble: string;
-  #control: AbortController | undefined;
+  readonly #work = new Stoppable(this, (what) => `The training stopped: ${what}`);
   #asked = false;
 
   constructor() {
     super();
     this.steps = new Map();
-    this.busy = false;
-    this.trouble = "";
   }
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#control?.abort(new DOMException("left", "AbortError"));
-  }
-
   get #choice() {
     const x = this.store.choice.value.extra;
     return {
@@ -55,8 +46,8 @@ class SequenceLab extends View {
         <label class="tick"><input type="checkbox" id="gru" .checked=${c.gru} @change=${(e: Event) => set("gru", (e.target as HTMLInputElement).checked ? "1" : "")} /> a GRU too</label>
         <label class="tick"><input type="checkbox" id="unscaled" .checked=${c.unscaled} @change=${(e: Event) => set("unscaled", (e.target as HTMLInputElement).checked ? "1" : "")} /> attention without 1/√d</label>
       </div>
-      <p>${this.busy ? html`<button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button class="primary" id="train" @click=${() => this.#start()}>Train them</button>`} <span class="soft" role="status">${this.#state()}</span></p>
-      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      <p>${this.#work.busy ? this.#work.button : html`<button class="primary" id="train" @click=${() => this.#start()}>Train them</button>`} <span class="soft" role="status">${this.#state()}</span></p>
+      ${this.#work.alarm}
       ${this.#charts()}
       ${this.#asked ? this.#lesson() : nothing}
       <p class="soft small">The same from the command line: <code>qkv train --task ${c.task} --model lstm --distance ${c.distance}</code></p>
@@ -65,10 +56,7 @@ class SequenceLab extends View {
 
   async #start(): Promise<void> {
     const c = this.#choice;
-    this.#control = new AbortController();
     this.steps = new Map();
-    this.busy = true;
-    this.trouble = "";
     this.#asked = true;
     const models: Model[] = c.gru ? ["rnn", "lstm", "gru", "attention"] : ["rnn", "lstm", "attention"];
     const asked: SequenceAsked = {
@@ -80,24 +68,18 @@ class SequenceLab extends View {
       ...(c.unscaled && { scale: 1 }),
     };
     let drawn = 0;
-    try {
-      await this.store.engine.lab("sequence", asked, {
-        signal: this.#control.signal,
-        onStep: (step) => {
-          const s = step as LabStep;
-          this.steps.set(s.model, [...(this.steps.get(s.model) ?? []), s]);
-          if (performance.now() - drawn > 120 || s.look) {
-            drawn = performance.now();
-            this.steps = new Map(this.steps);
-          }
-        },
-      });
-    } catch (error) {
-      if ((error as Error).name !== "AbortError") this.trouble = `The training stopped: ${words(error)}`;
-    } finally {
-      this.busy = false;
-      this.steps = new Map(this.steps);
-    }
+    const onStep = (step: unknown): void => {
+      const s = step as LabStep;
+      this.steps.set(s.model, [...(this.steps.get(s.model) ?? []), s]);
+      if (performance.now() - drawn > 120 || s.look) {
+        drawn = performance.now();
+        this.steps = new Map(this.steps);
+      }
+    };
+    await this.#work.start(async ({ signal }) => {
+      await this.store.engine.lab("sequence", asked, { signal, onStep });
+    });
+    this.steps = new Map(this.steps);
   }
 
   #state(): string {

@@ -1,27 +1,17 @@
 /** @file All layers as one map: rollout (attention multiplied through the layers, the residual mixed in) and flow (how much can pass). */
 import { html, nothing, type TemplateResult } from "lit";
+import type { Kind } from "../engine/protocol.js";
 import { tokenLabel } from "../scene/tokens.js";
 import { chooseCell } from "../state/actions.js";
-import { words } from "../state/store.js";
 import { define, View } from "./base.js";
 import "./plain-map.js";
+import { Stoppable } from "./stoppable.js";
 import { waiting } from "./waiting.js";
 
 class FlowView extends View {
-  static override properties = { flow: { state: true }, progress: { state: true }, trouble: { state: true } };
+  static override properties = { flow: { state: true } };
   declare flow: { run: number; output: number; shares: Float32Array } | undefined;
-  declare progress: { done: number; total: number } | undefined;
-  declare trouble: string;
-  #control: AbortController | undefined;
-
-  constructor() {
-    super();
-    this.trouble = "";
-  }
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#control?.abort(new DOMException("left", "AbortError"));
-  }
+  readonly #work = new Stoppable(this);
 
   override render(): TemplateResult {
     const { store } = this;
@@ -52,26 +42,16 @@ class FlowView extends View {
       <p class="legend">What each token drew from each input through all layers, if attention and the residual stream were all there is (Abnar & Zuidema 2020).${fusion.endsWith("fair") ? " Columns are divided by the number of rows that can reach them, since early tokens are drawn from more often only because more rows see them." : ""} Rows sum to 1. It says where information may have come from, not what was used.</p>
       ${maps.state !== "ready" ? waiting(maps, "Multiplying the layers") : html`<qkv-plain-map .map=${{ rows: labels, columns: labels, values: maps.value.values, says: "Rollout: a row a token, a column an input.", cursor: { query, key: c.key } }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => chooseCell(store, e.detail.query, e.detail.key)}></qkv-plain-map>`}
       <section class="block"><h2 class="small-head">Flow into <bdi class="query-word">${labels[query]}</bdi></h2>
-        <p>${this.progress ? html`<progress max=${this.progress.total} value=${this.progress.done} aria-label="inputs done"></progress> <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="flow" @click=${() => this.#start(run.id, k.kind, query, residual)}>Compute the maximum flow</button>`} <span class="soft small">each weight a pipe of that width; the most that can pass from each input</span></p>
-        ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+        <p>${this.#work.busy ? html`${this.#work.bar("inputs done")} ${this.#work.button}` : html`<button id="flow" @click=${() => this.#start(run.id, k.kind, query, residual)}>Compute the maximum flow</button>`} <span class="soft small">each weight a pipe of that width; the most that can pass from each input</span></p>
+        ${this.#work.alarm}
         ${this.flow && this.flow.run === run.id ? this.#shares(labels) : nothing}
       </section>`; // biome-ignore format: one template
   }
 
-  async #start(run: number, kind: "self", output: number, residual: number): Promise<void>;
-  async #start(run: number, kind: string, output: number, residual: number): Promise<void>;
-  async #start(run: number, kind: string, output: number, residual: number): Promise<void> {
-    this.trouble = "";
-    this.#control = new AbortController();
-    this.progress = { done: 0, total: 1 };
-    try {
-      const shares = await this.store.engine.flow({ run, kind: kind as "self", output, residual }, { signal: this.#control.signal, onProgress: (done, total) => { this.progress = { done, total }; } }); // biome-ignore format: one call
-      this.flow = { run, output, shares };
-    } catch (error) {
-      if ((error as Error).name !== "AbortError") this.trouble = words(error);
-    } finally {
-      this.progress = undefined;
-    }
+  async #start(run: number, kind: Kind, output: number, residual: number): Promise<void> {
+    await this.#work.start(async (options) => {
+      this.flow = { run, output, shares: await this.store.engine.flow({ run, kind, output, residual }, options) };
+    });
   }
 
   #shares(labels: string[]): TemplateResult {

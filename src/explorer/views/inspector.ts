@@ -50,7 +50,7 @@ class Inspector extends View {
     const asked = { run: run.id, kind: k.kind, layer, head, ...at };
     const loaded = store.ask(`pair ${JSON.stringify(asked)}`, () => store.engine.pair(asked)).value;
     const pair = loaded.state === "ready" ? loaded.value : undefined;
-    const weight = words?.weight ?? (pair ? (pair.masked ? Number.NaN : pair.weight) : undefined);
+    const weight = words?.weight ?? (pair ? (pair.masked && !pair.given ? Number.NaN : pair.weight) : undefined);
     const q = words?.query ?? tokenLabel(k.rows[at.query]!);
     const key = words?.key ?? tokenLabel(k.columns[at.key]!);
     return html`
@@ -72,7 +72,8 @@ class Inspector extends View {
         ${p.softcap === null ? nothing : row("soft cap", figure(p.capped), `c = ${p.softcap}`)}
         ${p.bias === 0 ? nothing : row("+ bias", figure(p.bias))}
         ${row(p.masked ? "mask: may not attend" : "score", figure(p.score))}
-        ${row(html`e<sup>score − lse</sup>`, p.masked ? "0" : weightText(p.weight), `lse ${figure(p.lse)}`)}
+        ${row(html`e<sup>score − lse</sup>`, weightText(p.masked ? 0 : p.given ? Math.exp(p.score - p.lse) : p.weight), `lse ${figure(p.lse)}`)}
+        ${p.given ? row("put in by hand", weightText(p.weight), "shown and used instead") : nothing}
       </dl>
       ${same ? html`<p class="soft">These are the steps for the two tokens at the cursor; the number above is after ${this.store.choice.value.weighted ? "weighting by values" : "merging words"}.</p>` : nothing}
       ${this.#recompute(p)}
@@ -97,8 +98,9 @@ class Inspector extends View {
       return html`<button class="quiet" @click=${() => { this.fresh = name; }}>Recompute from q and k</button> `; // biome-ignore format: one button
     const answer = store.ask(`fresh ${name}`, () => store.engine.lab("recompute", asked)).value;
     if (answer.state === "failed") return html`<p class="soft">${answer.message}</p>`;
-    const r = answer.state === "ready" ? (answer.value as { weight: number; stored: number }) : undefined;
-    return html`<p class="soft" data-testid="recomputed">${r ? `in float64: ${r.weight.toFixed(6)}, off by ${r.weight === r.stored ? "0" : Math.abs(r.weight - r.stored).toExponential(1)}` : "…"}</p>`;
+    const r =
+      answer.state === "ready" ? (answer.value as { weight: number; stored: number; given: boolean }) : undefined;
+    return html`<p class="soft" data-testid="recomputed">${r?.given ? `q and k alone give ${r.weight.toFixed(6)} in float64; ${weightText(r.stored)} was put in by hand` : r ? `in float64: ${r.weight.toFixed(6)}, off by ${r.weight === r.stored ? "0" : Math.abs(r.weight - r.stored).toExponential(1)}` : "…"}</p>`;
   }
 
   #habits(k: KindView): TemplateResult {

@@ -3,39 +3,28 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import type { GenerationStep, RunView } from "../engine/protocol.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
-import { words } from "../state/store.js";
 import { define, View } from "./base.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
+import { Stoppable } from "./stoppable.js";
 import { waiting } from "./waiting.js";
 
 class TimelineView extends View {
   static override properties = {
     steps: { state: true },
     at: { state: true },
-    busy: { state: true },
-    trouble: { state: true },
     from: { state: true },
   };
   declare steps: GenerationStep[];
   declare at: number;
-  declare busy: boolean;
-  declare trouble: string;
   /** The text that was continued, and its length in tokens. */
   declare from: { text: string; tokens: number; model: string } | undefined;
-  #control: AbortController | undefined;
+  readonly #work = new Stoppable(this);
 
   constructor() {
     super();
     this.steps = [];
     this.at = -1;
-    this.busy = false;
-    this.trouble = "";
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#control?.abort(new DOMException("left", "AbortError"));
   }
 
   override render(): TemplateResult {
@@ -53,11 +42,11 @@ class TimelineView extends View {
         store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
     return html`
       <div class="tools">
-        ${this.busy ? html`<button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button class="primary" id="generate" @click=${() => this.#start()}>Continue the text</button>`}
+        ${this.#work.busy ? this.#work.button : html`<button class="primary" id="generate" @click=${() => this.#start()}>Continue the text</button>`}
         <label class="slider">tokens <input type="range" min="4" max="128" step="4" .value=${String(count)} @input=${set("count")} /><output>${count}</output></label>
         <label class="slider">temperature <input type="range" min="0" max="1.5" step="0.1" .value=${String(temperature)} @input=${set("temperature")} /><output>${temperature === 0 ? "0: always the likeliest" : temperature}</output></label>
       </div>
-      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      ${this.#work.alarm}
       ${this.from ? this.#story() : html`<p class="soft">The model writes on from the end of your text; every token keeps the row it was made from.</p>`}`;
   }
 
@@ -65,22 +54,17 @@ class TimelineView extends View {
     const { store } = this;
     const run = store.shown.peek()!;
     const c = store.choice.peek();
-    this.#control = new AbortController();
+    const asked = { model: run.model.id, text: run.text, tokens: Number(c.extra["count"] ?? "24"), temperature: Number(c.extra["temperature"] ?? "0"), seed: 1 }; // biome-ignore format: one question
     this.steps = [];
     this.at = -1;
-    this.trouble = "";
-    this.busy = true;
     this.from = { text: run.text, tokens: run.kinds[0]!.queries, model: run.model.id };
-    try {
-      await store.engine.generate(
-        { model: run.model.id, text: run.text, tokens: Number(c.extra["count"] ?? "24"), temperature: Number(c.extra["temperature"] ?? "0"), seed: 1 },
-        { signal: this.#control.signal, onStep: (step) => { this.steps = [...this.steps, step as GenerationStep]; this.at = this.steps.length - 1; } },
-      ); // biome-ignore format: one call
-    } catch (error) {
-      if ((error as Error).name !== "AbortError") this.trouble = words(error);
-    } finally {
-      this.busy = false;
-    }
+    const onStep = (step: GenerationStep): void => {
+      this.steps = [...this.steps, step];
+      this.at = this.steps.length - 1;
+    };
+    await this.#work.start(async ({ signal }) => {
+      await store.engine.generate(asked, { signal, onStep });
+    });
   }
 
   #story(): TemplateResult {
@@ -90,8 +74,8 @@ class TimelineView extends View {
     return html`
       <p class="story" dir="auto"><span class="soft">${visible(from!.text)}</span>${steps.map((s, n) => html`<button class="story-token" aria-pressed=${n === at} title=${percent(s.probability)} @click=${() => { this.at = n; }}>${visible(s.token) || "·"}</button>`)}</p>
       ${steps.length > 0 ? html`<label class="knob">step <input id="scrub" type="range" min="0" max=${steps.length - 1} step="1" .value=${String(at)} @input=${(e: Event) => { this.at = Number((e.target as HTMLInputElement).value); }} /><output>${at + 1} of ${steps.length}</output></label>` : nothing}
-      ${step ? html`<div class="two-up"><div><h2 class="small-head">Chosen from</h2>${guessBars(step.top)}<p class="soft small">“${visible(step.token) || "a part of a character"}” had ${percent(step.probability)}.</p></div>${this.busy ? html`<p class="soft">The maps come when the text is complete.</p>` : this.#rows(text, at)}</div>` : nothing}
-      ${this.busy || steps.length === 0 ? nothing : html`<p><button @click=${() => this.store.change({ text, query: -1, key: -1 }, "push")}>Take it as the text</button></p>`}`; // biome-ignore format: one template
+      ${step ? html`<div class="two-up"><div><h2 class="small-head">Chosen from</h2>${guessBars(step.top)}<p class="soft small">“${visible(step.token) || "a part of a character"}” had ${percent(step.probability)}.</p></div>${this.#work.busy ? html`<p class="soft">The maps come when the text is complete.</p>` : this.#rows(text, at)}</div>` : nothing}
+      ${this.#work.busy || steps.length === 0 ? nothing : html`<p><button @click=${() => this.store.change({ text, query: -1, key: -1 }, "push")}>Take it as the text</button></p>`}`; // biome-ignore format: one template
   }
 
   /** The map up to the step: its last row is what the step added. */

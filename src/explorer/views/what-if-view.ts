@@ -4,10 +4,10 @@ import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import type { Ablation, Edit, KindView, LayerMaps, NextChange, RunView, SweepResult } from "../engine/protocol.js";
 import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
-import { words } from "../state/store.js";
 import { define, View } from "./base.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
+import { Stoppable } from "./stoppable.js";
 import { failure, waiting } from "./waiting.js";
 
 const masks = {
@@ -53,8 +53,6 @@ class WhatIfView extends View {
   static override properties = {
     scope: { state: true },
     sweep: { state: true },
-    progress: { state: true },
-    trouble: { state: true },
     measure: { state: true },
     rows: { state: true },
     form: { state: true },
@@ -62,20 +60,17 @@ class WhatIfView extends View {
   };
   declare scope: "head" | "layer" | "all";
   declare sweep: { run: number; results: SweepResult[] } | undefined;
-  declare progress: { done: number; total: number } | undefined;
-  declare trouble: string;
   declare measure: "kl" | "loss" | "target";
   /** Which tokens that look are changed: all, the chosen one, those from it on. */
   declare rows: "all" | "one" | "from";
   declare form: Ablation;
   /** What dragging over the map does. */
   declare tool: "choose" | "weight" | "mask";
-  #control: AbortController | undefined;
+  readonly #work = new Stoppable(this, (what) => `The sweep stopped: ${what} Nothing else is lost; start it again.`);
 
   constructor() {
     super();
     this.scope = "head";
-    this.trouble = "";
     this.measure = "kl";
     this.rows = "all";
     this.form = "zero";
@@ -307,33 +302,25 @@ class WhatIfView extends View {
 
   #sweep(run: RunView, k: KindView): TemplateResult {
     if (!run.hasLogits) return html``;
-    const busy = this.progress !== undefined;
+    const { busy, progress } = this.#work;
     return html`<section class="block"><h2 class="small-head">Which head matters for this text?</h2>
       <p class="soft">Each head is taken out in turn, everything else left alone.</p><p class="tools"><label>taken out by <select id="sweep-form" @change=${(
         e: Event,
       ) => {
         this.form = (e.target as HTMLSelectElement).value as Ablation;
       }}>${Object.entries(forms).map(([id, name]) => html`<option value=${id} ?selected=${id === this.form}>${name}</option>`)}</select></label>
-      ${busy ? html`<progress max=${this.progress!.total} value=${this.progress!.done} aria-label="heads tried"></progress> ${this.progress!.done} of ${this.progress!.total} <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="sweep" ?disabled=${this.store.run.value.state !== "ready"} @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
-      ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
+      ${busy ? html`${this.#work.bar("heads tried")} ${progress ? `${progress.done} of ${progress.total}` : ""} ${this.#work.button}` : html`<button id="sweep" ?disabled=${this.store.run.value.state !== "ready"} @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
+      ${this.#work.alarm}
       ${this.sweep ? this.#sweepGrid(this.sweep.results, k) : nothing}</section>`;
   }
 
   async #start(run: RunView): Promise<void> {
-    this.trouble = "";
-    this.#control = new AbortController();
-    this.progress = { done: 0, total: run.kinds[0]!.layers.length * run.kinds[0]!.heads };
-    try {
-      const results = await this.store.engine.sweep({ run: run.id, output: this.form }, { signal: this.#control.signal, onProgress: (done, total) => { this.progress = { done, total }; } }); // biome-ignore format: one call
+    await this.#work.start(async (options) => {
+      const results = await this.store.engine.sweep({ run: run.id, output: this.form }, options);
       this.sweep = { run: run.id, results };
       const top = [...results].sort((a, b) => b.kl - a.kl)[0];
       if (top) this.store.spoken.value = `Sweep done. Most changes without layer ${top.layer} head ${top.head}.`;
-    } catch (error) {
-      if ((error as Error).name !== "AbortError")
-        this.trouble = `The sweep stopped: ${words(error)} Nothing else is lost; start it again.`;
-    } finally {
-      this.progress = undefined;
-    }
+    });
   }
 
   #sweepGrid(results: SweepResult[], k: KindView): TemplateResult {
