@@ -28,7 +28,12 @@ export interface Look {
 export const fewCurves = 3000;
 
 /** Colours a grid, one pixel a cell, kept until the look changes. */
-const painted = new WeakMap<Float32Array, { key: string; canvas: HTMLCanvasElement | OffscreenCanvas }>();
+let painted = new WeakMap<Float32Array, { key: string; canvas: HTMLCanvasElement | OffscreenCanvas }>();
+
+/** After a 2D context was lost what it held is blank, and so is what was kept. */
+export function forgetImages(): void {
+  painted = new WeakMap();
+}
 
 export function cellImage(
   cells: Pick<Cells, "rows" | "columns" | "values">,

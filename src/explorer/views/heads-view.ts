@@ -25,6 +25,19 @@ class HeadsView extends View {
   static override properties = { large: { type: Boolean } };
   declare large: boolean;
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.addEventListener("contextrestored", this.#again, true); // a canvas that was lost comes back blank
+  }
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.removeEventListener("contextrestored", this.#again, true);
+  }
+  #again = (): void => {
+    this.#drawn = "";
+    this.requestUpdate();
+  };
+
   override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;

@@ -2,7 +2,7 @@
  * @file A canvas that shows a scene: sharp on any screen, drawn once a frame at most, with the hit test turned into
  * pointer events in the scene's own terms. Views say what the scene is and what a hit means.
  */
-import { drawScene, fewCurves, type Look } from "../draw/canvas.js";
+import { drawScene, fewCurves, forgetImages, type Look } from "../draw/canvas.js";
 import type { Curves } from "../draw/curves.js";
 import { type Box, hit, type Scene } from "../scene/scene.js";
 
@@ -22,6 +22,11 @@ export class Picture {
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas;
+    canvas.addEventListener("contextrestored", () => {
+      forgetImages();
+      this.#labels = undefined;
+      this.#again();
+    });
   }
 
   /** Shows a scene at the next frame. */

@@ -47,7 +47,8 @@ export class Stoppable implements ReactiveController {
     try {
       await work({ signal: control.signal, onProgress });
     } catch (error) {
-      if ((error as Error).name !== "AbortError" && this.#control === control) this.#trouble = this.#failed(words(error));
+      if ((error as Error).name !== "AbortError" && this.#control === control)
+        this.#trouble = this.#failed(words(error));
     } finally {
       if (this.#control === control) {
         this.busy = false;

@@ -77,6 +77,73 @@ describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is l
     expect(await page.locator(".token").count()).toBeGreaterThan(3);
   });
 
+  test("a canvas whose context was lost is drawn again when it comes back, in every view that draws on one", async () => {
+    const page = await e.open("model=bundled&layer=1&head=2");
+    for (const view of ["heads", "map", "lines", "compare", "flow", "whatif"]) {
+      await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
+      const where = view === "heads" ? "qkv-heads[large] canvas" : "#stage canvas.picture";
+      await page.waitForSelector(where);
+      const ink = (): Promise<number> =>
+        page.evaluate((q) => {
+          const canvas = document.querySelector(q) as HTMLCanvasElement;
+          const copy = Object.assign(document.createElement("canvas"), { width: 200, height: 200 });
+          const g = copy.getContext("2d", { willReadFrequently: true })!;
+          if (canvas.width * canvas.height > 0) g.drawImage(canvas, 0, 0, 200, 200);
+          return g.getImageData(0, 0, 200, 200).data.reduce((a, b) => a + b, 0);
+        }, where);
+      await eventually(ink).toBeGreaterThan(0);
+      await page.evaluate(() => new Promise((ok) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(ok)), 200))); // biome-ignore format: one wait
+      const before = await ink();
+      const blank = await page.evaluate((q) => {
+        const canvas = document.querySelector(q) as HTMLCanvasElement;
+        const g = canvas.getContext("2d")!;
+        g.save();
+        g.setTransform(1, 0, 0, 1, 0, 0);
+        g.clearRect(0, 0, canvas.width, canvas.height); // as a restored context finds it
+        g.restore();
+        canvas.dispatchEvent(new Event("contextrestored"));
+        return canvas.width > 0;
+      }, where);
+      expect(blank, view).toBe(true);
+      await eventually(ink).toBe(before);
+    }
+  });
+
+  test("WebGL refused altogether: long maps and lines are drawn all the same", async () => {
+    const page = await e.open("view=text&model=bundled");
+    await page.evaluate(() => {
+      const own = HTMLCanvasElement.prototype.getContext as any;
+      (HTMLCanvasElement.prototype as any).getContext = function (kind: string, options?: unknown) {
+        return kind === "webgl2" ? null : own.call(this, kind, options);
+      };
+      Object.assign(globalThis, { ownContext: own });
+    });
+    try {
+      const words = Array.from({ length: 600 }, (_, i) => ` w${i % 97}`);
+      const long = syntheticTrace({ tokens: words, heads: [["previous", "first", "previous", "local"]], headDim: 16, sharpness: 14 }); // biome-ignore format: one trace
+      await page.evaluate(() => (globalThis as any).qkv.store.change({ view: "map" }));
+      await drop(page, "long.safetensors", writeTrace(long));
+      await page.waitForSelector('qkv-tiles-view[data-ready="1"]');
+      const ink = (where: string): Promise<number> =>
+        page.evaluate((q) => {
+          const canvas = document.querySelector(q) as HTMLCanvasElement;
+          const copy = Object.assign(document.createElement("canvas"), { width: 400, height: 400 });
+          const g = copy.getContext("2d", { willReadFrequently: true })!;
+          g.drawImage(canvas, 0, 0, 400, 400);
+          return new Set(new Uint32Array(g.getImageData(0, 0, 400, 400).data.buffer)).size; // colours there are
+        }, where);
+      expect(await page.locator("qkv-tiles-view canvas.cells").isHidden()).toBe(true);
+      await eventually(() => ink("qkv-tiles-view canvas.picture")).toBeGreaterThan(20);
+      await page.evaluate(() =>
+        (globalThis as any).qkv.store.change({ view: "lines", least: 0.01, heads: [0, 1, 2, 3] }),
+      );
+      await page.waitForSelector("qkv-lines-view canvas.picture");
+      await eventually(() => ink("qkv-lines-view canvas.picture")).toBeGreaterThan(20);
+    } finally {
+      await page.evaluate(() => { HTMLCanvasElement.prototype.getContext = (globalThis as any).ownContext; }); // biome-ignore format: one line
+    }
+  });
+
   test("storage refused: a page whose every store throws draws, changes and shares all the same", async () => {
     const context = await e.browser().newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" });
     const page = await context.newPage();

@@ -8,7 +8,8 @@ export const row: Place = (x, b, h, i) => x.offset + b * x.strides[0] + h * x.st
 export const splitRow: Place = (x, b, h, i, heads, length) =>
   row(x, b, (h * length + i) % heads, Math.floor((h * length + i) / heads), heads, length);
 /** Key heads that are shared; a model that shares none is read as if each pair of heads did. */
-export const groups = (c: AttentionCall): number => (c.keyHeads < c.heads ? c.keyHeads : Math.max(1, Math.floor(c.heads / 2)));
+export const groups = (c: AttentionCall): number =>
+  c.keyHeads < c.heads ? c.keyHeads : Math.max(1, Math.floor(c.heads / 2));
 export const keyHead = (c: AttentionCall, h: number): number => Math.floor((h * c.keyHeads) / c.heads);
 
 /** Scores of a head, [Lq, Lk], before any mask. */
@@ -36,7 +37,12 @@ export function scores(
 }
 
 /** Softmax along rows over the pairs that `may` allows; nothing allowed gives zeros. */
-export function softmax(s: Float64Array, rows: number, columns: number, may: (i: number, j: number) => boolean): Float64Array {
+export function softmax(
+  s: Float64Array,
+  rows: number,
+  columns: number,
+  may: (i: number, j: number) => boolean,
+): Float64Array {
   const out = new Float64Array(s.length);
   for (let i = 0; i < rows; i++) {
     let most = Number.NEGATIVE_INFINITY;
