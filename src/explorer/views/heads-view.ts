@@ -55,7 +55,7 @@ class HeadsView extends View {
     const many = k.layers.length * k.heads > manyHeads;
     return html`
       ${this.large && atlas.state !== "ready" ? waiting(atlas, "Drawing every head") : nothing}
-      <div class="head-grid ${this.large ? "large" : many ? "dense" : ""}" .style=${`--heads:${k.heads}`} role="group" aria-label="Layers and heads">
+      <div class="head-grid ${this.large ? (many ? "large many" : "large") : many ? "dense" : ""}" .style=${`--heads:${k.heads}`} role="group" aria-label="Layers and heads">
         ${this.large ? nothing : html`<span class="corner" aria-hidden="true"></span>${[...Array(k.heads).keys()].map((h) => html`<span class="head-name" aria-hidden="true">${many && h % 5 > 0 ? "" : h}</span>`)}`}
         ${guard([k, this.large, types?.state === "ready" && types.value], () => k.layers.map((l, row) => html`
           <span class="layer-name" aria-hidden="true">${this.large ? `layer ${l}` : l}</span>
@@ -103,7 +103,11 @@ class HeadsView extends View {
     const g = canvas.getContext("2d")!;
     g.imageSmoothingEnabled = false;
     const rooms = [...this.querySelectorAll<HTMLElement>(".thumb-room")];
-    const boxes = rooms.map((room) => room.getBoundingClientRect());
+    // The buttons are measured, not what is in them: a browser need not lay out the inside of one that is out of sight.
+    const buttons = rooms.map((room) => room.parentElement!);
+    const { paddingLeft, borderLeftWidth } = getComputedStyle(buttons[0]!);
+    const rim = Number.parseFloat(paddingLeft) + Number.parseFloat(borderLeftWidth);
+    const boxes = buttons.map((b) => b.getBoundingClientRect());
     let one: OffscreenCanvas | undefined;
     const mine = this.#drawn;
     const from = (start: number): void => {
@@ -113,7 +117,8 @@ class HeadsView extends View {
         one ??= new OffscreenCanvas(image.width, image.height);
         one.getContext("2d")!.putImageData(image, 0, 0);
         const b = boxes[n]!;
-        g.drawImage(one, (b.left - box.left) * ratio, (b.top - box.top) * ratio, b.width * ratio, b.height * ratio);
+        const side = (b.width - 2 * rim) * ratio;
+        g.drawImage(one, (b.left + rim - box.left) * ratio, (b.top + rim - box.top) * ratio, side, side);
       }
       if (start + 240 < rooms.length) requestAnimationFrame(() => from(start + 240));
     };
