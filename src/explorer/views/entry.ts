@@ -51,7 +51,12 @@ class Entry extends View {
       ${run.next.slice(0, 8).map((g) => html`<button class="guess" ?disabled=${!run.model.runs} title="write it down" @click=${() => append(g.text)}><i .style=${`--share:${g.probability}`}></i><bdi>${visible(g.text) === " " ? "␣" : visible(g.text)}</bdi> <small>${percent(g.probability)}</small></button>`)}`;
   }
 
+  #grown = "";
+  /** As high as its text, which is laid out once a text and width: of ten thousand words that takes more than a frame. */
   #grow(area: HTMLTextAreaElement): void {
+    const now = `${innerWidth} ${document.fonts?.status} ${area.value}`;
+    if (now === this.#grown) return;
+    this.#grown = now;
     area.style.height = "auto";
     area.style.height = `${Math.min(area.scrollHeight, 260)}px`;
   }

@@ -101,6 +101,35 @@ describe.skipIf(cannot)("a long text", () => {
     expect(dark(off) - dark(on)).toBeGreaterThan(300);
   });
 
+  test("moving about a long map does not lay out its text again", async () => {
+    const page = await e.open("view=map");
+    await drop(page, "long.safetensors", writeTrace(trace));
+    await still(page);
+    const asked = await page.evaluate(async () => {
+      let n = 0;
+      const own = Object.getOwnPropertyDescriptor(Element.prototype, "scrollHeight")!;
+      Object.defineProperty(HTMLTextAreaElement.prototype, "scrollHeight", {
+        configurable: true,
+        get() {
+          n++;
+          return own.get!.call(this);
+        },
+      });
+      const { store } = (globalThis as any).qkv;
+      const frame = () => new Promise((ok) => requestAnimationFrame(ok));
+      for (let i = 0; i < 5; i++) {
+        store.change({ camera: { row: 10 * i, column: 10 * i, zoom: 2 } });
+        store.focus.value = { query: 20 * i, key: i };
+        await frame();
+        await frame();
+      }
+      delete (HTMLTextAreaElement.prototype as any).scrollHeight;
+      store.change({ camera: null });
+      return n;
+    });
+    expect(asked).toBe(0);
+  });
+
   test("a lost WebGL context falls back to the 2D canvas and comes back", async () => {
     const page = await e.open("view=map");
     await drop(page, "long.safetensors", writeTrace(trace));
