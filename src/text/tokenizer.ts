@@ -11,7 +11,7 @@ import { FileError, OptionError } from "../tensor/index.js";
 import { type Section, addedTokenSplitter } from "./added-tokens.js";
 import { Aligned } from "./aligned.js";
 import type { AddedTokenJson, TokenizerConfigJson, TokenizerJson } from "./json.js";
-import { LibraryTokenizer, mendByteFallback } from "./library.js";
+import { leanTokenizer, type LibraryTokenizer, mendByteFallback } from "./library.js";
 import { normalizer } from "./normalize.js";
 import { placeTokens, type Spelling } from "./pieces.js";
 import { postProcessor, type TokenPlace } from "./post-process.js";
@@ -59,10 +59,7 @@ export class Tokenizer {
     const whole = { ...json, normalizer: n, pre_tokenizer: p, post_processor: o, decoder, added_tokens: added };
     try {
       // Only the library's model and decoder are used: it need not understand the other steps.
-      this.#library = new LibraryTokenizer(
-        { ...whole, normalizer: null, pre_tokenizer: null, post_processor: null },
-        config,
-      );
+      this.#library = leanTokenizer({ ...whole, normalizer: null, pre_tokenizer: null, post_processor: null }, config);
       mendByteFallback(this.#library);
     } catch (cause) {
       const got = `cannot be used: ${(cause as Error).message}`;

@@ -28,7 +28,15 @@ export interface GgufHeader {
 /** Reads a header. @throws {FileError} in one line for whatever is not as it should be */
 export function readGgufHeader(source: ByteSource): GgufHeader {
   const r = new Reader(source);
-  if (r.text(4) !== "GGUF") r.refuse("is no GGUF file");
+  if (r.text(4) !== "GGUF") {
+    const isFolders = /\.(safetensors|json)$/.test(source.name);
+    r.refuse(
+      "is no GGUF file",
+      undefined,
+      undefined,
+      isFolders ? "give the folder that holds it" : "give a folder or a .gguf file",
+    );
+  }
   const version = r.u32();
   if (version !== 2 && version !== 3) r.refuse(`is of GGUF version ${version}`, "version 2 or 3");
   const tensorCount = r.count("tensors", 24);
@@ -94,6 +102,7 @@ class Reader {
   at = 0;
   readonly #source: ByteSource;
   #window: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(new ArrayBuffer(0));
   #from = 0;
 
   constructor(source: ByteSource) {
@@ -111,36 +120,37 @@ class Reader {
     throw new FileError({ where: "readWeights", argument, got, ...(expected && { expected }), ...(fix && { fix }) });
   }
 
-  /** The next n bytes; the file is read a megabyte at a time. */
-  #bytes(n: number): Uint8Array {
+  /** Where the next n bytes begin in what is at hand; the file is read a megabyte at a time. */
+  #next(n: number): number {
     const left = this.#source.size - this.at;
     if (n > left) this.refuse("ends within its header", undefined, undefined, "fetch it again");
     if (this.at < this.#from || this.at + n > this.#from + this.#window.length) {
       this.#from = this.at;
       this.#window = this.#source.read(this.at, Math.min(left, Math.max(n, 2 ** 20)));
+      this.#view = new DataView(this.#window.buffer, this.#window.byteOffset, this.#window.length);
     }
     const start = this.at - this.#from;
     this.at += n;
-    return this.#window.subarray(start, start + n);
-  }
-
-  #view(n: number): DataView {
-    const b = this.#bytes(n);
-    return new DataView(b.buffer, b.byteOffset, n);
+    return start;
   }
 
   u32(): number {
-    return this.#view(4).getUint32(0, true);
+    const at = this.#next(4);
+    return this.#view.getUint32(at, true);
   }
 
   u64(): number {
-    const n = this.#view(8).getBigUint64(0, true);
-    if (n > BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`states a length or offset of ${n}`, "less than 2⁵³");
-    return Number(n);
+    const at = this.#next(8);
+    const [low, high] = [this.#view.getUint32(at, true), this.#view.getUint32(at + 4, true)];
+    if (high >= 2 ** 21) {
+      this.refuse(`states a length or offset of ${this.#view.getBigUint64(at, true)}`, "less than 2⁵³");
+    }
+    return high * 2 ** 32 + low;
   }
 
   text(n: number): string {
-    return utf8.decode(this.#bytes(n));
+    const at = this.#next(n);
+    return utf8.decode(this.#window.subarray(at, at + n));
   }
 
   string(): string {
@@ -172,22 +182,23 @@ class Reader {
     }
     const width = widths[kind];
     if (width === undefined) this.refuse(`has a value of kind ${kind} under "${key}"`, "a kind from 0 to 12");
-    return number(this.#view(width), kind);
+    const at = this.#next(width);
+    return number(this.#view, at, kind);
   }
 }
 
-function number(v: DataView, kind: number): number | boolean {
+function number(v: DataView, at: number, kind: number): number | boolean {
   switch (kind) {
-    case 0: return v.getUint8(0);
-    case 1: return v.getInt8(0);
-    case 2: return v.getUint16(0, true);
-    case 3: return v.getInt16(0, true);
-    case 4: return v.getUint32(0, true);
-    case 5: return v.getInt32(0, true);
-    case 6: return v.getFloat32(0, true);
-    case 7: return v.getUint8(0) !== 0;
-    case 10: return Number(v.getBigUint64(0, true));
-    case 11: return Number(v.getBigInt64(0, true));
-    default: return v.getFloat64(0, true);
+    case 0: return v.getUint8(at);
+    case 1: return v.getInt8(at);
+    case 2: return v.getUint16(at, true);
+    case 3: return v.getInt16(at, true);
+    case 4: return v.getUint32(at, true);
+    case 5: return v.getInt32(at, true);
+    case 6: return v.getFloat32(at, true);
+    case 7: return v.getUint8(at) !== 0;
+    case 10: return Number(v.getBigUint64(at, true));
+    case 11: return Number(v.getBigInt64(at, true));
+    default: return v.getFloat64(at, true);
   } // biome-ignore format: a table
 }
