@@ -17,9 +17,15 @@ const WORTH = 1_000_000;
 /** Milliseconds of looking, then of sleeping at a time, while others finish. */
 const SPIN = 1;
 const NAP = 20;
-/** Where nobody tells whether a worker lives (browsers): seconds without a finished task, and how many own tasks' time at least. */
-const PATIENCE = 60;
+/**
+ * Where nobody tells whether a worker lives (browsers, a thread of Node's that has not begun): milliseconds without a
+ * finished task, and so many tasks' time at least. Of a nap only so much counts: a machine that slept did not wait.
+ */
+const PATIENCE = 10_000;
 const PATIENCE_TASKS = 100;
+const LONGEST_NAP = 5 * NAP;
+/** Multiply-adds a millisecond of a slow thread: what a task may take, where this thread did none to go by. */
+const SLOW = 500_000;
 const MOST = 64;
 
 interface Lane {
@@ -71,6 +77,7 @@ export class Pool {
   private control: Int32Array | undefined;
   private wanted = defaultThreads();
   private readonly known = new Set<Lane>(); // workers that were seen alive
+  private readonly patience = PATIENCE;
 
   constructor(build: Build, memory: KernelMemory, wasm: Exports) {
     this.build = build;
@@ -129,7 +136,7 @@ export class Pool {
     } finally {
       Atomics.store(control, NEXT, tasks);
       Atomics.store(control, OPEN, 0);
-      this.settle(control, (performance.now() - begin) / Math.max(1, own));
+      this.settle(control, own > 0 ? (performance.now() - begin) / own : work / tasks / SLOW);
     }
   }
 
@@ -142,14 +149,17 @@ export class Pool {
     for (let spin = 1; Atomics.load(control, ACTIVE) !== 0; spin++) {
       if (spin % 1024 === 0 && performance.now() - begin > SPIN) break;
     }
-    let [done, since] = [Atomics.load(control, DONE), begin];
+    let [done, silent, looked] = [Atomics.load(control, DONE), 0, performance.now()];
     for (let active: number; (active = Atomics.load(control, ACTIVE)) !== 0; ) {
       if (Atomics.wait(control, ACTIVE, active, NAP) !== "timed-out") continue;
-      const now = Atomics.load(control, DONE);
-      if (now !== done) [done, since] = [now, performance.now()];
+      const now = performance.now();
+      silent += Math.min(now - looked, LONGEST_NAP);
+      looked = now;
+      const finished = Atomics.load(control, DONE);
+      if (finished !== done) [done, silent] = [finished, 0];
       const signs = this.lanes.map(vitality);
-      const silent = performance.now() - since > Math.max(PATIENCE * 1000, PATIENCE_TASKS * pace);
-      if (signs.includes("ended") || (silent && signs.includes("unknown"))) {
+      const isDead = silent > Math.max(this.patience, PATIENCE_TASKS * pace) && signs.includes("unknown");
+      if (signs.includes("ended") || isDead) {
         this.dispose();
         this.fail("lost a worker in the middle of an operation");
       }

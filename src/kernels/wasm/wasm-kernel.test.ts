@@ -149,8 +149,9 @@ describe.each(builds)("%s", (name: Build) => {
 
 /** The pool as the test must see it to end one of its threads. */
 interface PoolInside {
+  patience: number;
   control: Int32Array;
-  lanes: { terminate(): Promise<number> }[];
+  lanes: { terminate(): Promise<number>; performance?: unknown }[];
   wasm: Exports;
   run(name: string, args: number, tasks: number, scratch: number, work: number): void;
 }
@@ -200,6 +201,31 @@ test("a worker that ends in the middle of an operation gives an error at once, a
   expect(() => pool.run("attentionForward", -64, 8, 64, 1e9)).toThrow("stopped in the middle of an operation");
   pool.wasm = wasm;
   expect(kernel.attention(one).output.data).toEqual(want);
+  kernel.dispose();
+});
+
+test("a worker that ends where nobody tells whether it lives is missed, and a slow one is not", async () => {
+  const kernel = new WasmKernel("portable");
+  kernel.threads = 2;
+  const one = call(1500, 64, true, 4);
+  const want = kernel.attention(one).output.data.slice();
+  for (let n = 0; n < 100 && kernel.ready < 2; n++) await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(kernel.ready).toBe(2);
+  const { pool, wasm } = (kernel as unknown as { workspace: { pool: PoolInside; wasm: Exports } }).workspace;
+  Object.defineProperty(pool.lanes[0], "performance", { value: undefined }); // a browser's worker
+  pool.patience = 0; // so what a task takes decides
+  expect(kernel.attention(one).output.data).toEqual(want);
+  let ended = false;
+  pool.wasm = {
+    ...wasm,
+    attentionForward: (...args) => {
+      if (!ended) wait(() => Atomics.load(pool.control, ACTIVE) === 1);
+      if (!ended) void pool.lanes[0]!.terminate();
+      ended = true;
+      return wasm.attentionForward!(...args);
+    },
+  };
+  expect(() => kernel.attention(one)).toThrow("lost a worker in the middle of an operation");
   kernel.dispose();
 });
 
