@@ -127,8 +127,8 @@ export function describeHead(store: Store, layer: number, head: number): string 
   if (!lead) return "No single habit stands out on this text.";
   const type = types.value.types.find((t) => t.id === lead.id)!;
   if (lead.id === "broad")
-    return `Broad: its rows are ${Math.round(100 * scores["broad"]!)} % as even as they could be.`;
-  return `${type.name}: ${scores[lead.id]!.toFixed(2)} where an even head has ${type.chance.toFixed(2)}.`;
+    return `Broad: its rows are ${Math.round(100 * scores["broad"]!)} % as uniform as they could be.`;
+  return `${type.name}: ${scores[lead.id]!.toFixed(2)} where a uniform head has ${type.chance.toFixed(2)}.`;
 }
 
 /** The habit that stands out most, as the library names it. */

@@ -1,9 +1,9 @@
 /** @file All layers as one map: rollout (attention multiplied through the layers, the residual mixed in) and flow (how much can pass). */
 import { html, nothing, type TemplateResult } from "lit";
-import { tokenLabel } from "../scene/tokens.js";
-import { chooseCell } from "../state/actions.js";
+import { tokenLabel, weightText } from "../scene/tokens.js";
 import { words } from "../state/store.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
 import "./plain-map.js";
 import { waiting } from "./waiting.js";
 
@@ -50,7 +50,8 @@ class FlowView extends View {
         <label class="slider">layers 0 to <input type="range" min=${k.layers[0]!} max=${k.layers.at(-1)!} step="1" .value=${String(upTo)} @change=${set("upTo")} /><output>${upTo}</output></label>
       </div>
       <p class="legend">What each token drew from each input through all layers, if attention and the residual stream were all there is (Abnar & Zuidema 2020).${fusion.endsWith("fair") ? " Columns are divided by the number of rows that can reach them, since early tokens are drawn from more often only because more rows see them." : ""} Rows sum to 1. It says where information may have come from, not what was used.</p>
-      ${maps.state !== "ready" ? waiting(maps, "Multiplying the layers") : html`<qkv-plain-map .map=${{ rows: labels, columns: labels, values: maps.value.values, says: "Rollout: a row a token, a column an input.", cursor: { query, key: c.key } }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => chooseCell(store, e.detail.query, e.detail.key)}></qkv-plain-map>`}
+      ${maps.state !== "ready" ? waiting(maps, "Multiplying the layers") : html`<qkv-plain-map .map=${{ rows: labels, columns: labels, values: maps.value.values, says: "Rollout: a row a token, a column an input.", names: ["token: drawn into", "input: drawn from"], notes: [k.causal ? "hatched: out of reach" : ""].filter(Boolean), cursor: { query, key: c.key } }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => store.change({ query: e.detail.query, key: e.detail.key })}></qkv-plain-map>
+        ${c.key < 0 ? nothing : html`<p data-testid="drawn"><bdi class="query-word">${labels[query]}</bdi> draws <span class="figure">${weightText(maps.value.values[query * k.keys + Math.min(c.key, k.keys - 1)]!)}</span> from <bdi class="key-word">${labels[Math.min(c.key, k.keys - 1)]}</bdi>, through all layers; the number beside the picture is this head’s alone.</p>`}`}
       <section class="block"><h2 class="small-head">Flow into <bdi class="query-word">${labels[query]}</bdi></h2>
         <p>${this.progress ? html`<progress max=${this.progress.total} value=${this.progress.done} aria-label="inputs done"></progress> <button @click=${() => this.#control?.abort(new DOMException("stopped", "AbortError"))}>Stop</button>` : html`<button id="flow" @click=${() => this.#start(run.id, k.kind, query, residual)}>Compute the maximum flow</button>`} <span class="soft small">each weight a pipe of that width; the most that can pass from each input</span></p>
         ${this.trouble ? html`<p class="error" role="alert">${this.trouble}</p>` : nothing}
@@ -78,8 +79,11 @@ class FlowView extends View {
     const { shares, output } = this.flow!;
     const most = Math.max(...shares);
     const order = [...shares.keys()].filter((j) => shares[j]! > 0).sort((a, b) => shares[b]! - shares[a]!).slice(0, 16); // biome-ignore format: one list
-    return html`<table class="numbers"><caption>Share of the flow into <bdi class="query-word">${labels[output]}</bdi></caption><thead><tr><th scope="col">position</th><th scope="col">input</th><th scope="col">share</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
-      <tbody>${order.map((j) => html`<tr><td>${j}</td><th scope="row"><bdi>${labels[j]}</bdi></th><td>${shares[j]!.toFixed(4)}</td><td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${shares[j]! / most};--b:0`}><i></i></span></td></tr>`)}</tbody></table>`;
+    return framed(
+      "Shares of the flow",
+      html`<table class="numbers"><caption>Share of the flow into <bdi class="query-word">${labels[output]}</bdi></caption><thead><tr><th scope="col">position</th><th scope="col">input</th><th scope="col">share</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
+      <tbody>${order.map((j) => html`<tr><td>${j}</td><th scope="row"><bdi>${labels[j]}</bdi></th><td>${shares[j]!.toFixed(4)}</td><td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${shares[j]! / most};--b:0`}><i></i></span></td></tr>`)}</tbody></table>`,
+    );
   }
 }
 define("qkv-flow-view", FlowView);

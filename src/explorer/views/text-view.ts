@@ -9,6 +9,7 @@ import { chooseCell, groupAt, headOf } from "../state/actions.js";
 import type { KindView, LayerMaps } from "../engine/protocol.js";
 import { define, View } from "./base.js";
 import { lazy } from "./lazy.js";
+import { legend } from "./legend.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
@@ -31,6 +32,7 @@ class TextView extends View {
         ${choices("Drawn as", "arcs", extra["arcs"] ?? "", { "": "shades", across: "arcs", down: "arcs down the page" })}
       </div>
       ${extra["arcs"] ? lazy(() => import("./arcs-view.js"), html`<qkv-arcs-view></qkv-arcs-view>`) : k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
+      ${extra["arcs"] ? nothing : legend(this.store, k, "grey")}
       ${
         k.queries * k.keys <= 2 ** 18 && !reverse
           ? html`<details class="block" ?open=${this.store.choice.value.extra["layers"] === "1"} @toggle=${(

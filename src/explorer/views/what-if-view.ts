@@ -6,8 +6,10 @@ import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { words } from "../state/store.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
+import { linearLegend } from "./legend.js";
 import { failure, waiting } from "./waiting.js";
 
 const masks = {
@@ -15,7 +17,7 @@ const masks = {
   "self-only": "only itself",
   "first-only": "only the first token",
   "no-first": "all but the first token",
-  uniform: "evenly over what it may see",
+  uniform: "uniform over what it may see",
   causal: "only the past",
   none: "the future too",
 } as const;
@@ -24,7 +26,7 @@ const masks = {
 const forms: Record<Ablation, string> = {
   zero: "silence",
   mean: "its mean over tokens",
-  uniform: "an even look at all it may see",
+  uniform: "a uniform look at all it may see",
   "self-only": "a look at itself only",
   "first-only": "a look at the first token only",
 };
@@ -347,9 +349,9 @@ class WhatIfView extends View {
       target: "logit of the likeliest token falls by",
     } as const;
     return html`<label>measured by <select id="sweep-measure" @change=${(e: Event) => { this.measure = (e.target as HTMLSelectElement).value as "kl"; }}>${Object.entries(names).map(([id, name]) => html`<option value=${id} ?selected=${id === this.measure}>${name}</option>`)}</select></label>
-      <table class="score-grid"><caption>${names[this.measure]}</caption>
+      ${framed("Effect of each head", html`<table class="score-grid"><caption>${names[this.measure]}</caption>
       <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(k.heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
-      <tbody>${k.layers.map((l) => html`<tr><th scope="row">${l}</th>${results.filter((r) => r.layer === l).map((r) => { const colour = colourAt(ramp, Math.max(0, of(r)) / most); return html`<td><button class="score-cell" .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${r.head}: ${of(r).toFixed(4)}`} @click=${() => chooseHead(this.store, l, r.head)}>${k.heads <= 16 ? of(r).toFixed(2) : nothing}</button></td>`; })}</tr>`)}</tbody></table>`; // biome-ignore format: one table
+      <tbody>${k.layers.map((l) => html`<tr><th scope="row">${l}</th>${results.filter((r) => r.layer === l).map((r) => { const colour = colourAt(ramp, Math.max(0, of(r)) / most); return html`<td><button class="score-cell" .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${r.head}: ${of(r).toFixed(4)}`} @click=${() => chooseHead(this.store, l, r.head)}>${k.heads <= 16 ? of(r).toFixed(2) : nothing}</button></td>`; })}</tr>`)}</tbody></table>`)}${linearLegend(this.store, ["rows are layers, columns heads"], most)}`; // biome-ignore format: one table
   }
 }
 define("qkv-what-if-view", WhatIfView);
