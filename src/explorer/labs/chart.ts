@@ -1,4 +1,5 @@
 /** @file A small line chart with its numbers as a table beside it: what the labs draw while something runs. */
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { framed } from "../views/framed.js";
 

@@ -1,4 +1,6 @@
 /** @file The efficient lab: a mechanism laid over one head of the reader's own text: mask, mass kept, error per query, cost. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { EfficientAsked, EfficientShown } from "../engine/efficient.js";
 import { percent, tokenLabel } from "../scene/tokens.js";

@@ -1,6 +1,8 @@
 /**
  * @file The gotcha lab: choose a mistake, say what you expect, see it beside the right thing on the text of the explorer.
  */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { GotchaAsked, GotchaShown } from "../engine/gotcha.js";
 import type { Guess } from "../engine/protocol.js";

@@ -71,3 +71,9 @@ export const startChoice: Choice = {
   edits: [],
   extra: {},
 };
+
+/** A number that came as text, from a link or a field: kept within its bounds, the fallback where it is none. */
+export function numberWithin(text: string | undefined, fallback: number, low: number, high: number): number {
+  const x = text ? Number(text) : Number.NaN;
+  return Number.isFinite(x) ? Math.min(high, Math.max(low, x)) : fallback;
+}

@@ -8,7 +8,7 @@
 import type { Edit, Kind, Together } from "../engine/protocol.js";
 import { type Camera, type Choice, startChoice } from "./choice.js";
 
-const version = "1";
+export const linkVersion = "1";
 /** Above this many characters a text travels deflated. */
 const longText = 600;
 
@@ -130,7 +130,7 @@ export function copyOf(choice: Choice): Choice {
 
 /** The hash without "#"; a long text is left to `deflated`. */
 export function writeHash(choice: Choice, textAs: { z: string } | null = null): string {
-  const out = new URLSearchParams({ v: version });
+  const out = new URLSearchParams({ v: linkVersion });
   if (textAs) out.set("z", textAs.z);
   else if (choice.text !== startChoice.text) out.set("text", choice.text);
   for (const { name, get, field: kind } of fields) {

@@ -4,6 +4,7 @@ import type { KindView, LayerMaps, RunView } from "../engine/protocol.js";
 import { alignTokens, difference } from "../scene/align.js";
 import { tokenLabel, weightText } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
+import { numberWithin } from "../state/choice.js";
 import { define, View } from "./base.js";
 import "./plain-map.js";
 import { failure, waiting } from "./waiting.js";
@@ -33,8 +34,8 @@ class CompareView extends View {
       (e: Event): void =>
         store.change({ extra: { ...x, [name]: (e.target as HTMLInputElement).value } });
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
-    const otherLayer = Math.min(Number(x["layerB"] ?? String(k.layers.at(-1))), k.layers.at(-1)!);
-    const otherHead = Math.min(Number(x["headB"] ?? "0"), k.heads - 1);
+    const otherLayer = Math.round(numberWithin(x["layerB"], k.layers.at(-1)!, k.layers[0]!, k.layers.at(-1)!));
+    const otherHead = Math.round(numberWithin(x["headB"], 0, 0, k.heads - 1));
     const models = store.catalog.value.state === "ready" ? store.catalog.value.value : [];
     const modelB = x["modelB"] ?? run.model.id;
     const textB = x["textB"] ?? run.text;

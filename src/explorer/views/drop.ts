@@ -24,8 +24,13 @@ export async function openDropped(store: Store, data: DataTransfer): Promise<voi
       }
     }
   };
-  if (entries.length > 0) for (const e of entries) await walk(e, 0);
-  else
+  try {
+    for (const e of entries) await walk(e, 0);
+  } catch (error) {
+    store.notice.value = { tone: "error", text: `explore: what was dropped cannot be read: ${words(error)}` };
+    return;
+  }
+  if (entries.length === 0)
     for (const file of data.files) {
       files.push(file);
       paths.push(file.name);

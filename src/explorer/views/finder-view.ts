@@ -1,4 +1,5 @@
 /** @file The head finder's second half: the heads nearest to the chosen one, and groups of heads whose maps are alike. */
+import "../app/styles/grids.css";
 import { html, nothing, type TemplateResult } from "lit";
 import { headStyle } from "../draw/colour.js";
 import type { FinderShown } from "../engine/finder.js";

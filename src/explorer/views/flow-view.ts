@@ -2,10 +2,14 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { tokenLabel, weightText } from "../scene/tokens.js";
 import { words } from "../state/store.js";
+import { numberWithin } from "../state/choice.js";
 import { define, View } from "./base.js";
 import { framed } from "./framed.js";
 import "./plain-map.js";
 import { waiting } from "./waiting.js";
+
+/** How the heads of a layer become one map; "fair" divides a column by the rows that can reach it. */
+const fusions = [["mean", "mean"], ["max", "largest"], ["min", "smallest"], ["mean-fair", "mean, per reachable row"], ["max-fair", "largest, per reachable row"], ["min-fair", "smallest, per reachable row"]] as const; // biome-ignore format: a table
 
 class FlowView extends View {
   static override properties = { flow: { state: true }, progress: { state: true }, trouble: { state: true } };
@@ -30,21 +34,21 @@ class FlowView extends View {
     if (!run || !k) return waiting(store.run.value, "Reading the text");
     if (k.kind === "cross") return html`<p class="empty">Rollout follows one stack; cross-attention joins two.</p>`;
     const c = store.choice.value;
-    const fusion = c.extra["fusion"] ?? (k.causal ? "mean-fair" : "mean");
-    const residual = Number(c.extra["residual"] ?? "0.5");
-    const upTo = Math.min(Number(c.extra["upTo"] ?? String(k.layers.at(-1))), k.layers.at(-1)!);
+    const fusion = fusions.find(([id]) => id === c.extra["fusion"])?.[0] ?? (k.causal ? "mean-fair" : "mean");
+    const residual = numberWithin(c.extra["residual"], 0.5, 0, 0.9);
+    const upTo = Math.round(numberWithin(c.extra["upTo"], k.layers.at(-1)!, k.layers[0]!, k.layers.at(-1)!));
     const set =
       (name: string) =>
       (e: Event): void =>
         store.change({ extra: { ...c.extra, [name]: (e.target as HTMLInputElement).value } });
-    const discard = Math.min(0.95, Math.max(0, Number(c.extra["discard"] ?? "0") || 0));
+    const discard = numberWithin(c.extra["discard"], 0, 0, 0.95);
     const asked = { run: run.id, kind: k.kind, fusion, residual, upTo, discard };
     const maps = store.ask(`rollout ${JSON.stringify(asked)}`, () => store.engine.rollout(asked)).value;
     const query = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const labels = k.rows.map(tokenLabel);
     return html`
       <div class="tools">
-        <label>heads by <select id="fusion" @change=${set("fusion")}>${([["mean", "mean"], ["max", "largest"], ["min", "smallest"], ["mean-fair", "mean, per reachable row"], ["max-fair", "largest, per reachable row"], ["min-fair", "smallest, per reachable row"]] as const).map(([id, name]) => html`<option value=${id} ?selected=${id === fusion}>${name}</option>`)}</select></label>
+        <label>heads by <select id="fusion" @change=${set("fusion")}>${fusions.map(([id, name]) => html`<option value=${id} ?selected=${id === fusion}>${name}</option>`)}</select></label>
         <label class="slider">residual share <input type="range" min="0" max="0.9" step="0.05" .value=${String(residual)} @change=${set("residual")} /><output>${residual}</output></label>
         <label class="slider">drop the smallest <input id="discard" type="range" min="0" max="0.95" step="0.05" .value=${String(discard)} @change=${set("discard")} /><output>${Math.round(100 * discard)} %</output></label>
         <label class="slider">layers 0 to <input type="range" min=${k.layers[0]!} max=${k.layers.at(-1)!} step="1" .value=${String(upTo)} @change=${set("upTo")} /><output>${upTo}</output></label>

@@ -1,4 +1,6 @@
 /** @file The logit lens: what the model would say if it stopped after each layer, for every token; pin a word to follow it. */
+import "../app/styles/grids.css";
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";

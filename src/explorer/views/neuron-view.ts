@@ -1,4 +1,5 @@
 /** @file One score from its parts: q, k and their products dimension by dimension, the sum as it runs, then scale, mask and softmax along the row. */
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, signedRamp } from "../draw/colour.js";
 import type { KindView, PairView, RowScores } from "../engine/protocol.js";
@@ -33,6 +34,8 @@ class NeuronView extends View {
     if (!k || !run) return waiting(store.run.value, "Reading the text");
     if (!k.hasScores) return html`<p class="empty">This trace holds finished maps only; q and k are not in it.</p>`;
     const c = store.choice.value;
+    const sort = c.extra["sort"] ?? "";
+    const order = Object.hasOwn(orders, sort) ? orders[sort]! : orders[""]!;
     const maps = store.maps();
     const query = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
@@ -50,9 +53,9 @@ class NeuronView extends View {
       <div class="selects">
         <label>query <select id="neuron-q" @change=${(e: Event) => chooseCell(store, Number((e.target as HTMLSelectElement).value), key)}>${k.rows.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === query}>${i} ${tokenLabel(t)}</option>`)}</select></label>
         <label>key <select id="neuron-k" @change=${(e: Event) => chooseCell(store, query, Number((e.target as HTMLSelectElement).value))}>${k.columns.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === key}>${i} ${tokenLabel(t)}</option>`)}</select></label>
-        <label>dimensions <select id="neuron-sort" @change=${(e: Event) => store.change({ extra: { ...c.extra, sort: (e.target as HTMLSelectElement).value } })}>${Object.entries(orders).map(([id, o]) => html`<option value=${id} ?selected=${id === (c.extra["sort"] ?? "")}>${o.name}</option>`)}</select></label>
+        <label>dimensions <select id="neuron-sort" @change=${(e: Event) => store.change({ extra: { ...c.extra, sort: (e.target as HTMLSelectElement).value } })}>${Object.entries(orders).map(([id, o]) => html`<option value=${id} ?selected=${o === order}>${o.name}</option>`)}</select></label>
       </div>
-      ${this.#dimensions(pair.value, (orders[c.extra["sort"] ?? ""] ?? orders[""]!).sort)}
+      ${this.#dimensions(pair.value, order.sort)}
       ${this.#sentence(pair.value, k)}
       ${this.#rotary({ ...at, key })}
       ${row.state === "ready" ? this.#softmax(row.value, k, key) : waiting(row, "Fetching the row")}`;

@@ -2,6 +2,8 @@
  * @file Head types and the head finder: every head scored for a habit against chance, as a grid, as a scatter of two
  * scores, as a table. A head chosen here is the head everywhere.
  */
+import "../app/styles/grids.css";
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";

@@ -1,4 +1,5 @@
 /** @file What if? Change a head, a layer, the mask, the scale; see what the model would say instead; take it back exactly. */
+import "../app/styles/grids.css";
 import { html, nothing, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import type { Ablation, Edit, KindView, LayerMaps, NextChange, RunView, SweepResult } from "../engine/protocol.js";
