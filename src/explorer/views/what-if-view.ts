@@ -260,7 +260,7 @@ class WhatIfView extends View {
     const [R, C] = [maps.value.rows.length, maps.value.columns.length];
     const head = headOf(store, k);
     const values = maps.value.values.subarray(head * R * C, (head + 1) * R * C);
-    const cell = c.query >= 0 && c.key >= 0 ? values[c.query * C + c.key]! : Number.NaN;
+    const cell = c.query >= 0 && c.key >= 0 ? (values[c.query * C + c.key] ?? Number.NaN) : Number.NaN; // a link may point past the text
     const layer = layerOf(store, k);
     const put = (query: number, key: number, weight: number, step: "push" | "replace" = "push"): void => {
       if (!(values[query * C + key]! >= 0)) return; // may not attend: nothing to paint
