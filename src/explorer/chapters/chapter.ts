@@ -1,4 +1,6 @@
 /** @file A chapter as a page: words beside the explorer's own views and live numbers. */
+import "../app/styles/prose.css";
+import "../app/styles/chapters.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { StreamShown } from "../engine/play.js";
 import { chapters } from "./texts.js";

@@ -2,6 +2,7 @@
 import { html, type TemplateResult } from "lit";
 import type { PlayAsked, PlayShown } from "../engine/play.js";
 import { define, View } from "../views/base.js";
+import { framed } from "../views/framed.js";
 import { failure, waiting } from "../views/waiting.js";
 
 const names = ["the", "cat", "sat"];
@@ -72,14 +73,13 @@ class Play extends View {
   }
 
   #steps(s: PlayShown, asked: PlayAsked): TemplateResult {
-    const table = (
-      caption: string,
-      rows: (number | null)[][],
-      heads: string[],
-      digits: number,
-    ): TemplateResult => html`<table class="facts"><caption>${caption}</caption>
+    const table = (caption: string, rows: (number | null)[][], heads: string[], digits: number): TemplateResult =>
+      framed(
+        caption,
+        html`<table class="facts"><caption>${caption}</caption>
       <thead><tr><td></td>${heads.map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
-      <tbody>${rows.map((r, i) => html`<tr><th scope="row">${names[i]}</th>${r.map((x) => html`<td>${x === null ? html`<span class="soft">−∞</span>` : x.toFixed(digits)}</td>`)}</tr>`)}</tbody></table>`;
+      <tbody>${rows.map((r, i) => html`<tr><th scope="row">${names[i]}</th>${r.map((x) => html`<td>${x === null ? html`<span class="soft">−∞</span>` : x.toFixed(digits)}</td>`)}</tr>`)}</tbody></table>`,
+      );
     return html`<div class="matrices">
       ${table("q·k, added up", s.products, names, 2)}
       ${table(asked.scaled ? "÷ √2 = scores" : "scores", s.scores, names, 2)}

@@ -4,6 +4,7 @@ import { handlesOf } from "../scene/curve.js";
 import type { Cells, Line, Scene, Target } from "../scene/scene.js";
 import { shortWeight } from "../scene/tokens.js";
 import { colourAt, headStyle, inkOn, type Mode, position, type Ramp, css } from "./colour.js";
+import { hinton } from "./hinton.js";
 
 export interface Look {
   mode: Mode;
@@ -22,6 +23,8 @@ export interface Look {
   cursor?: Target | undefined;
   /** Print weights into cells that have room. */
   numbers?: boolean;
+  /** Squares by weight in place of colours. */
+  hinton?: boolean;
 }
 
 /** So many curves are drawn one by one in a frame; more have painters of their own, see `curves.ts`. */
@@ -118,16 +121,17 @@ function drawMap(g: CanvasRenderingContext2D, scene: Scene, look: Look, withCell
   g.beginPath();
   g.rect(plot.x, plot.y, plot.width, plot.height);
   g.clip();
-  if (withCells) {
-    if (map) hatch(g, scene, look);
+  if (withCells && map) hatch(g, scene, look);
+  const squares = look.hinton && hinton(g, scene, look);
+  if (withCells && !squares) {
     g.imageSmoothingEnabled = false;
     for (const c of scene.cells) {
       if (c.rows * c.columns === 0) continue;
       g.drawImage(cellImage(c, look) as CanvasImageSource, c.x, c.y, c.columns * c.cell, c.rows * c.cell);
     }
   }
-  if (map && map.zoom >= 16) grid(g, scene, look);
-  if (look.numbers && map && map.zoom >= 30) numbers(g, scene, look);
+  if (map && map.zoom >= 16 && !squares) grid(g, scene, look);
+  if (look.numbers && map && map.zoom >= 30 && !squares) numbers(g, scene, look);
   if (scene.path && map) {
     const pen = (colour: string, width: number): void => {
       g.strokeStyle = colour;

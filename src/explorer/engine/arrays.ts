@@ -142,7 +142,13 @@ function readJson(text: string, path: string, given: Given): void {
   try {
     json = JSON.parse(text) as Record<string, unknown>;
   } catch {
-    throw new FileError({ where: "explore", argument: path, got: "is not JSON" });
+    throw new FileError({
+      where: "explore",
+      argument: path,
+      got: "is not JSON",
+      expected: "an object with q and k, or weights",
+      fix: "write the arrays with JSON.stringify or json.dump",
+    });
   }
   if (Array.isArray(json)) json = { weights: json };
   for (const [name, value] of Object.entries(json ?? {})) {

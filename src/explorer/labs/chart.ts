@@ -1,5 +1,7 @@
 /** @file A small line chart with its numbers as a table beside it: what the labs draw while something runs. */
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
+import { framed } from "../views/framed.js";
 
 export interface ChartLine {
   name: string;
@@ -81,8 +83,8 @@ export function chart(c: Chart): TemplateResult {
       <text x=${(left + W - right) / 2} y=${H - 4} text-anchor="middle" class="svg-tick">${c.x}</text>
       <text x="12" y=${H / 2} text-anchor="middle" transform=${`rotate(-90 12 ${H / 2})`} class="svg-tick">${c.y}</text>
     </svg>
-    <details><summary>as numbers</summary><div class="frame" tabindex="0" role="region" aria-label=${c.title}><table class="numbers"><thead><tr><th scope="col">${c.x}</th>${c.lines.map((l) => html`<th scope="col">${l.name}</th>`)}</tr></thead>
-      <tbody>${[...new Set(xs)].sort((a, b) => a - b).filter((_, n, list) => n % Math.ceil(list.length / 14) === 0 || n === list.length - 1).map((x) => html`<tr><td>${Math.round(x)}</td>${c.lines.map((l) => html`<td>${show(l.points.find((p) => p.x === x)?.y ?? Number.NaN).replace("NaN", "–")}</td>`)}</tr>`)}</tbody></table></div></details>
+    <details><summary>as numbers</summary>${framed(c.title, html`<table class="numbers"><thead><tr><th scope="col">${c.x}</th>${c.lines.map((l) => html`<th scope="col">${l.name}</th>`)}</tr></thead>
+      <tbody>${[...new Set(xs)].sort((a, b) => a - b).filter((_, n, list) => n % Math.ceil(list.length / 14) === 0 || n === list.length - 1).map((x) => html`<tr><td>${Math.round(x)}</td>${c.lines.map((l) => html`<td>${show(l.points.find((p) => p.x === x)?.y ?? Number.NaN).replace("NaN", "–")}</td>`)}</tr>`)}</tbody></table>`)}</details>
   </figure>`; // biome-ignore format: a drawing
 }
 

@@ -1,4 +1,6 @@
 /** @file Over many texts: what each head does in one corpus and in another, with intervals; one text misleads. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { CorpusHead, CorpusShown, CorpusStep } from "../engine/corpus.js";
 import { visible } from "../scene/tokens.js";

@@ -1,4 +1,6 @@
 /** @file The efficient lab: a mechanism laid over one head of the reader's own text: mask, mass kept, error per query, cost. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { EfficientAsked, EfficientShown } from "../engine/efficient.js";
 import { percent, tokenLabel } from "../scene/tokens.js";
@@ -50,7 +52,7 @@ class EfficientLab extends View {
     return html`<article class="page lab">
       <h2>Efficient lab</h2>
       <p class="lead">Comparing every pair costs N². Each of these compares fewer, or all of them roughly. What is lost depends on the head: here is layer ${layer}, head ${head} of ${run.model.name}, on your text.</p>
-      <div class="choices" role="radiogroup" aria-label="Mechanisms">${choices.map((c) => html`<button role="radio" aria-checked=${c === m} class=${c === m ? "on" : ""} @click=${() => store.change({ extra: { ...x, mechanism: c.id, size: String(c.size?.start ?? 0) } }, "push")}>${c.name}</button>`)}</div>
+      <div class="choices" role="radiogroup" aria-label="Mechanisms">${choices.map((c) => html`<button role="radio" aria-checked=${c === m} @click=${() => store.change({ extra: { ...x, mechanism: c.id, size: String(c.size?.start ?? 0) } }, "push")}>${c.name}</button>`)}</div>
       <p>${m.name}: ${m.says}.</p>
       <div class="tools">
         ${m.size ? html`<label class="slider">${m.size.name} <input id="size" type="range" min=${m.size.from} max=${m.size.to} step=${m.size.step} .value=${String(size)} @input=${(e: Event) => store.change({ extra: { ...x, size: (e.target as HTMLInputElement).value } })} /><output>${size}</output></label>` : nothing}

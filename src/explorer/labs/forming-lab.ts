@@ -1,4 +1,6 @@
 /** @file Watch a head form: two attention layers learn repeated tokens; loss, scores and maps step by step, to scrub back. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { HeadFormsStep } from "../engine/sequence.js";
 import { define, View } from "../views/base.js";

@@ -1,6 +1,8 @@
 /**
  * @file The gotcha lab: choose a mistake, say what you expect, see it beside the right thing on the text of the explorer.
  */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { GotchaAsked, GotchaShown } from "../engine/gotcha.js";
 import type { Guess } from "../engine/protocol.js";
@@ -8,6 +10,7 @@ import { heatmapScene } from "../scene/heatmap.js";
 import { percent, tokenLabel } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
 import { define, View } from "../views/base.js";
+import { signedLegend, weightLegend } from "../views/legend.js";
 import { lookOf, measureIn } from "../views/look.js";
 import { Picture } from "../views/picture.js";
 import { failure, waiting } from "../views/waiting.js";
@@ -44,7 +47,7 @@ class GotchaLab extends View {
       <h2>Gotcha lab</h2>
       <p class="lead">Every mistake here has been shipped by somebody. Each runs on “${run?.text ?? ""}”, in every head of ${run?.model.name ?? "the model"} at once; the maps show layer ${asked?.layer ?? 0}, head ${asked?.head ?? 0}.</p>
       <div class="choices" role="radiogroup" aria-label="Mistakes">
-        ${mistakes.map((m) => html`<button role="radio" aria-checked=${m === mistake} class=${m === mistake ? "on" : ""} @click=${() => this.#choose(m)}>${m.name}</button>`)}
+        ${mistakes.map((m) => html`<button role="radio" aria-checked=${m === mistake} @click=${() => this.#choose(m)}>${m.name}</button>`)}
       </div>
       <section aria-labelledby="mistake">
         <h3 id="mistake">${mistake.name}</h3>
@@ -68,6 +71,7 @@ class GotchaLab extends View {
         <figure><figcaption>wrong</figcaption><canvas data-map="wrong" role="img" aria-label="The wrong map"></canvas></figure>
         <figure><figcaption>wrong − right</figcaption><canvas data-map="difference" role="img" aria-label="The difference"></canvas></figure>
       </div>
+      ${weightLegend(this.store, ["right and wrong"])} ${signedLegend(this.store, ["wrong − right"])}
       <table class="facts"><caption>What changed in this head</caption><tbody>
         <tr><th scope="row">row sums</th><td>${number(s.sums[0])} to ${number(s.sums[1])}</td><td>right: 1</td></tr>
         <tr><th scope="row">weight on hidden tokens</th><td>${percent(s.leaked)}</td><td>right: 0 %</td></tr>

@@ -1,4 +1,6 @@
 /** @file Path trace: how the next word came about, edge by edge, each edge tested by cutting it. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { Edge, PathAsked, PathShown } from "../engine/path.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";

@@ -1,4 +1,6 @@
 /** @file The open run against a trace of the same text made elsewhere: the first layer, head and cell where they part. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { HeadDifference, ReferenceShown } from "../engine/reference.js";
 import { tokenLabel } from "../scene/tokens.js";

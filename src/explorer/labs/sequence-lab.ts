@@ -1,4 +1,6 @@
 /** @file Why attention: an RNN, an LSTM and attention learn the same task with as many weights, before the reader's eyes. */
+import "../app/styles/prose.css";
+import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { LabStep } from "../engine/sequence.js";
 import type { SequenceAsked } from "../engine/sequence.js";

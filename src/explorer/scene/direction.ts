@@ -8,5 +8,9 @@ export function directionOf(text: string): -1 | 0 | 1 {
   return letter === undefined ? 0 : rightToLeft.test(letter) ? -1 : 1;
 }
 
-/** Whether a text runs from the right: its first letter does. */
-export const runsFromRight = (labels: readonly string[]): boolean => directionOf(labels.join("")) < 0;
+/** Tokens that stand for no text: [CLS], <s>, <|endoftext|>. */
+const marker = /^\s*(\[[A-Z]+\]|<\|?\/?\w+\|?>)\s*$/;
+
+/** Whether a text runs from the right: its first letter does, markers of the tokenizer left aside. */
+export const runsFromRight = (labels: readonly string[]): boolean =>
+  directionOf(labels.filter((l) => !marker.test(l)).join("")) < 0;

@@ -15,6 +15,8 @@ export interface HeatmapOptions {
   camera: Camera | null;
   measure: Measure;
   says: string;
+  /** What a row and a column are; default: query and key. */
+  names?: readonly [row: string, column: string] | undefined;
   /** Finished cells: the whole map, or tiles of it. */
   cells: Pick<Cells, "rows" | "columns" | "values" | "row0" | "column0" | "step">[];
 }
@@ -24,6 +26,9 @@ const largest = 38;
 /** From here on each token has room for its label. */
 export const labelled = 12;
 const longestLabel = 14;
+/** Room for the names of the axes, left and above. */
+const named = 16;
+const axisNames = ["query: looks from", "key: looks at"] as const;
 
 export interface Frame {
   left: number;
@@ -48,15 +53,15 @@ export function frameOf(o: Omit<HeatmapOptions, "cells" | "says">): Frame {
     return Math.min(o.width * 0.3, Math.ceil(most));
   };
   const all = Math.min((o.width - 60) / C, (o.height - 60) / R);
-  const named = (o.camera?.zoom ?? all) >= labelled - 3;
-  const left = 8 + (named ? room(o.rows) : o.measure("99999", 11)) + 8;
-  const top = 8 + (named ? room(o.columns) : 18) + 8;
-  const fit = Math.min(largest, (o.width - left - 4) / C, Math.max((o.height - top - 4) / R, named ? labelled : 0));
+  const words = (o.camera?.zoom ?? all) >= labelled - 3;
+  const left = named + 6 + (words ? room(o.rows) : o.measure("99999", 11)) + 8;
+  const top = named + 6 + (words ? room(o.columns) : 14) + 8;
+  const fit = Math.min(largest, (o.width - left - 4) / C, Math.max((o.height - top - 4) / R, words ? labelled : 0));
   const zoom = o.camera ? Math.max(fit, o.camera.zoom) : fit;
   const plotWidth = Math.min(C * zoom, o.width - left - 4);
   const plotHeight = Math.min(
     R * zoom,
-    Math.max(o.height - top - 4, C * zoom <= o.width - left && named ? R * zoom : 0),
+    Math.max(o.height - top - 4, C * zoom <= o.width - left && words ? R * zoom : 0),
   );
   const clamp = (x: number, most: number): number => Math.min(Math.max(0, x), Math.max(0, most));
   const row = clamp(o.camera?.row ?? 0, R - plotHeight / zoom);
@@ -79,9 +84,26 @@ export function heatmapScene(o: HeatmapOptions): Scene {
     plot,
     cells,
     lines: [],
-    labels: [...axis(o.rows, f, "query", o.measure), ...axis(o.columns, f, "key", o.measure)],
+    labels: [
+      ...axis(o.rows, f, "query", o.measure),
+      ...axis(o.columns, f, "key", o.measure),
+      ...titles(f, o.names ?? axisNames, o.measure),
+    ],
     map: { x, y, zoom: f.zoom, rows: o.rows.length, columns: o.columns.length },
   };
+}
+
+/** The names of the axes: the row's upwards at the left, the column's above; the first word alone where room is short. */
+function titles(f: Frame, [row, column]: readonly [string, string], measure: Measure): Label[] {
+  const size = 12;
+  const label = (text: string, room: number, place: Pick<Label, "x" | "y" | "align" | "upright" | "tone">): Label => {
+    const fits = measure(text, size) <= room ? text : text.replace(/:.*/, "");
+    return { ...place, text: fits, size, length: measure(fits, size) };
+  };
+  return [
+    label(row, f.plotHeight, { x: 9, y: f.top, align: "right", upright: true, tone: "query" }),
+    label(column, f.plotWidth, { x: f.left, y: 9, align: "left", tone: "key" }),
+  ];
 }
 
 /** Token labels where they fit, else positions at round numbers. */
@@ -89,22 +111,22 @@ function axis(tokens: readonly string[], f: Frame, side: "query" | "key", measur
   const down = side === "query";
   const [start, span] = down ? [f.row, f.plotHeight] : [f.column, f.plotWidth];
   const [from, to] = [Math.floor(start), Math.min(tokens.length, Math.ceil(start + span / f.zoom))];
-  const named = f.zoom >= labelled - 3;
-  const step = named ? 1 : roundStep((down ? 26 : 44) / f.zoom);
+  const words = f.zoom >= labelled - 3;
+  const step = words ? 1 : roundStep((down ? 26 : 44) / f.zoom);
   const out: Label[] = [];
   for (let n = Math.ceil(from / step) * step; n < to; n += step) {
     const middle = (n + 0.5 - start) * f.zoom;
     if (middle < 0 || middle > span) continue;
-    const text = named ? shortened(tokens[n]!, longestLabel) : `${n}`;
-    const size = named ? Math.min(f.size, Math.max(10, f.zoom)) : 11;
+    const text = words ? shortened(tokens[n]!, longestLabel) : `${n}`;
+    const size = words ? Math.min(f.size, Math.max(10, f.zoom)) : 11;
     const place = down
       ? { x: f.left - 8, y: f.top + middle, align: "right" as const }
-      : { x: f.left + middle, y: f.top - 8, align: named ? ("left" as const) : ("center" as const), upright: named };
+      : { x: f.left + middle, y: f.top - 8, align: words ? ("left" as const) : ("center" as const), upright: words };
     out.push({
       ...place,
       text,
       size,
-      tone: named ? "ink" : "soft",
+      tone: words ? "ink" : "soft",
       length: measure(text, size),
       target: down ? { query: n } : { key: n },
       side,

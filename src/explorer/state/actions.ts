@@ -108,13 +108,30 @@ export function speakCell(store: Store): void {
   const k = store.kind.peek();
   const maps = store.maps();
   const { query, key } = store.choice.peek();
-  if (!k || maps?.state !== "ready" || query < 0 || key < 0) return;
+  if (!k || query < 0 || key < 0) return;
+  if (!maps) return void speakFar(store, k, query, key);
+  if (maps.state !== "ready") return;
   const w = cellWords(maps.value, k, headOf(store, k), query, key);
-  if (!w) return;
+  if (w) store.spoken.value = cellSaid(store, k, w);
+}
+
+function cellSaid(store: Store, k: KindView, w: CellWords): string {
   const head = `layer ${layerOf(store, k)} head ${headOf(store, k)}`;
-  store.spoken.value = Number.isNaN(w.weight)
+  return Number.isNaN(w.weight)
     ? `${head}, “${w.query}” may not look at “${w.key}”`
     : `${head}, “${w.query}” looks at “${w.key}”, ${weightText(w.weight)}, rank ${w.rank} of ${w.visible}`;
+}
+
+/** The cell of a map too long to be held: its row is asked for. */
+async function speakFar(store: Store, k: KindView, query: number, key: number): Promise<void> {
+  const [row, column] = [k.rows[query], k.columns[key]];
+  const run = store.shown.peek();
+  if (!run || !row || !column) return;
+  const p = await store.engine.pair({ run: run.id, kind: k.kind, layer: layerOf(store, k), head: headOf(store, k), query, key }).catch(() => undefined); // biome-ignore format: one question
+  const now = store.choice.peek();
+  if (!p || now.query !== query || now.key !== key) return; // the cursor has gone on
+  const weight = p.masked ? Number.NaN : p.weight;
+  store.spoken.value = cellSaid(store, k, { ...p, query: tokenLabel(row), key: tokenLabel(column), weight });
 }
 
 /** One sentence about what a head does on this text. */
@@ -127,8 +144,8 @@ export function describeHead(store: Store, layer: number, head: number): string 
   if (!lead) return "No single habit stands out on this text.";
   const type = types.value.types.find((t) => t.id === lead.id)!;
   if (lead.id === "broad")
-    return `Broad: its rows are ${Math.round(100 * scores["broad"]!)} % as even as they could be.`;
-  return `${type.name}: ${scores[lead.id]!.toFixed(2)} where an even head has ${type.chance.toFixed(2)}.`;
+    return `Broad: its rows are ${Math.round(100 * scores["broad"]!)} % as uniform as they could be.`;
+  return `${type.name}: ${scores[lead.id]!.toFixed(2)} where a uniform head has ${type.chance.toFixed(2)}.`;
 }
 
 /** The habit that stands out most, as the library names it. */

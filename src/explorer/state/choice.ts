@@ -71,3 +71,12 @@ export const startChoice: Choice = {
   edits: [],
   extra: {},
 };
+
+/** Longest text in characters that the page takes in: a longer one would hold up the text box itself. */
+export const longestText = 200_000;
+
+/** A number that came as text, from a link or a field: kept within its bounds, the fallback where it is none. */
+export function numberWithin(text: string | undefined, fallback: number, low: number, high: number): number {
+  const x = text ? Number(text) : Number.NaN;
+  return Number.isFinite(x) ? Math.min(high, Math.max(low, x)) : fallback;
+}

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { startChoice } from "./choice.js";
+import { longestText, startChoice } from "./choice.js";
 import { copyOf, readHash, readLink, writeHash, writeLink } from "./hash.js";
 
 test("the start has the shortest link", () => {
@@ -48,4 +48,12 @@ test("an edit that is none is dropped", () => {
   ]) {
     expect(readHash(`edits=${encodeURIComponent(bad)}`).edits).toEqual([]);
   }
+});
+
+test("a text that unfolds to more than the page takes in is cut there, from either form of a link", async () => {
+  const text = "the sea ".repeat(longestText);
+  const link = await writeLink({ ...copyOf(startChoice), text });
+  expect(link.length).toBeLessThan(longestText / 10);
+  expect((await readLink(link)).text).toBe(text.slice(0, longestText));
+  expect(readHash(`v=1&text=${text}`).text).toBe(text.slice(0, longestText));
 });

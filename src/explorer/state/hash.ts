@@ -6,9 +6,9 @@
  * deflated (`z=`), which needs `await`.
  */
 import type { Edit, Kind, Together } from "../engine/protocol.js";
-import { type Camera, type Choice, startChoice } from "./choice.js";
+import { type Camera, type Choice, longestText, startChoice } from "./choice.js";
 
-const version = "1";
+export const linkVersion = "1";
 /** Above this many characters a text travels deflated. */
 const longText = 600;
 
@@ -130,7 +130,7 @@ export function copyOf(choice: Choice): Choice {
 
 /** The hash without "#"; a long text is left to `deflated`. */
 export function writeHash(choice: Choice, textAs: { z: string } | null = null): string {
-  const out = new URLSearchParams({ v: version });
+  const out = new URLSearchParams({ v: linkVersion });
   if (textAs) out.set("z", textAs.z);
   else if (choice.text !== startChoice.text) out.set("text", choice.text);
   for (const { name, get, field: kind } of fields) {
@@ -144,7 +144,7 @@ export function writeHash(choice: Choice, textAs: { z: string } | null = null): 
 export function readHash(hash: string): Choice {
   const asked = new URLSearchParams(hash.replace(/^#/, ""));
   const choice = copyOf(startChoice);
-  choice.text = asked.get("text") ?? choice.text;
+  choice.text = asked.get("text")?.slice(0, longestText) ?? choice.text;
   for (const { name, set, field: kind } of fields) {
     const given = asked.get(name);
     const value = given === null ? undefined : kind.read(given);
@@ -166,14 +166,29 @@ export async function readLink(hash: string): Promise<Choice> {
   if (z === null) return choice;
   try {
     const bytes = Uint8Array.from(atob(z.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-    choice.text = new TextDecoder().decode(await through(bytes, new DecompressionStream("deflate-raw")));
+    choice.text = await inflated(bytes, longestText);
   } catch {
     // A damaged text leaves the one at the start; the rest of the link still holds.
   }
   return choice;
 }
 
-async function through(bytes: Uint8Array, stream: CompressionStream | DecompressionStream): Promise<Uint8Array> {
+/** Text out of deflated bytes, as far as it is taken in: a small link may unfold to more than a tab holds. */
+async function inflated(bytes: Uint8Array, most: number): Promise<string> {
+  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += value;
+    if (text.length < most) continue;
+    await reader.cancel();
+    return text.slice(0, most);
+  }
+}
+
+async function through(bytes: Uint8Array, stream: CompressionStream): Promise<Uint8Array> {
   const piped = new Blob([bytes as BlobPart])
     .stream()
     .pipeThrough(stream as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);

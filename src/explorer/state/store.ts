@@ -6,7 +6,7 @@ import { computed, effect, type ReadonlySignal, type Signal, signal, untracked }
 import type { EngineClient } from "../engine/client.js";
 import type { HeadTypesView, Kind, KindView, LayerMaps, ModelCard, RunView } from "../engine/protocol.js";
 import { type Choice, firstLook, startChoice } from "./choice.js";
-import { copyOf, readLink, writeLink } from "./hash.js";
+import { copyOf, linkVersion, readLink, writeLink } from "./hash.js";
 
 export type Loaded<T> =
   | { state: "loading"; progress?: { done: number; total: number; says: string } }
@@ -169,6 +169,7 @@ function followChoice(store: Store, step: () => "push" | "replace"): void {
     store.notice.value = null;
     written = location.hash;
     choice.value = await readLink(location.hash);
+    sayVersion(store, location.hash);
   });
 
   let control: AbortController | undefined;
@@ -197,9 +198,17 @@ function followChoice(store: Store, step: () => "push" | "replace"): void {
   });
 }
 
+/** A link of another version is read as far as it goes, and said to be one. */
+function sayVersion(store: Store, link: string): void {
+  const v = new URLSearchParams(link.slice(1)).get("v");
+  if (v && v !== linkVersion)
+    store.notice.value = { tone: "info", text: `This link is of version ${v.slice(0, 12)}; this page knows version ${linkVersion} and left out what it does not know.` }; // biome-ignore format: one line
+}
+
 export async function startStore(store: Store): Promise<void> {
   const link = location.hash;
   store.choice.value = await readLink(link);
+  sayVersion(store, link);
   try {
     const catalog = await store.engine.catalog();
     if (link === "" && catalog[0]?.id === "bundled") store.choice.value = { ...store.choice.value, ...firstLook };

@@ -4,7 +4,6 @@ import { pages } from "../pages.js";
 import type { Theme } from "../state/choice.js";
 import { layerOf, headOf } from "../state/actions.js";
 import { define, View } from "./base.js";
-import { openDropped } from "./drop.js";
 import "./entry.js";
 import "./heads-view.js";
 import "./inspector.js";
@@ -44,7 +43,11 @@ class App extends View {
   #drop = (e: DragEvent): void => {
     e.preventDefault();
     this.dragging = false;
-    if (e.dataTransfer) void openDropped(this.store, e.dataTransfer);
+    if (!e.dataTransfer) return;
+    // What a drop holds is gone when the event is over: it is taken now, its reader comes then.
+    const entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter((x): x is FileSystemEntry => x != null); // biome-ignore format: one list
+    const files = [...e.dataTransfer.files];
+    void import("./drop.js").then(({ openDropped }) => openDropped(this.store, entries, files));
   };
 
   override render(): TemplateResult {

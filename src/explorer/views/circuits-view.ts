@@ -4,6 +4,7 @@ import type { CircuitShown } from "../engine/circuits.js";
 import { percent, visible } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
 import { waiting } from "./waiting.js";
 
 const names = { ov: "What it says when it sees a word (OV)", qk: "Which words a word looks for (QK)" } as const;
@@ -34,9 +35,12 @@ class CircuitsView extends View {
       html`${guesses.map((g) => html`<span class="word-score"><bdi>${visible(g.text).replace(/^ +$/, "␣")}</bdi> <small class="soft">${score(g.probability)}</small></span> `)}`;
     return html`<p class="lead">${which === "ov" ? "Words raised first to themselves" : "Words that look for themselves first"}: <span class="figure" data-testid="itself">${percent(v.itself)}</span>
         <span class="soft">of the text’s words, in layer ${layer}, head ${head}; 1 in ${v.vocabulary.toLocaleString("en")} would by chance.</span></p>
-      <div class="frame" tabindex="0" role="region" aria-label="Circuit by word"><table class="numbers" data-testid="circuit"><caption>${which === "ov" ? "e·W_V·W_O read through the last norm and the word table, in logits" : "(e_q·W_Q)·(e_k·W_K)·scale over the whole vocabulary"}</caption>
-      <thead><tr><th scope="col">${which === "ov" ? "seen" : "asks"}</th><th scope="col">${which === "ov" ? "says" : "looks for"}</th><th scope="col">least</th><th scope="col">itself</th><th scope="col">rank of itself</th></tr></thead>
-      <tbody>${v.rows.map((r) => html`<tr class=${r.ownRank === 1 ? "lead-row" : ""}><th scope="row"><bdi>${visible(r.text).replace(/^ +$/, "␣")}</bdi></th><td class="words">${list(r.top)}</td><td class="words">${list(r.bottom)}</td><td>${score(r.own)}</td><td>${r.ownRank}</td></tr>`)}</tbody></table></div>
+      ${framed(
+        "Circuit by word",
+        html`<table class="numbers" data-testid="circuit"><caption>${which === "ov" ? "e·W_V·W_O read through the last norm and the word table, in logits" : "(e_q·W_Q)·(e_k·W_K)·scale over the whole vocabulary"}</caption>
+      <thead><tr><th scope="col">${which === "ov" ? "seen" : "asks"}</th><th scope="col" class="words">${which === "ov" ? "says" : "looks for"}</th><th scope="col" class="words">least</th><th scope="col">itself</th><th scope="col">rank of itself</th></tr></thead>
+      <tbody>${v.rows.map((r) => html`<tr class=${r.ownRank === 1 ? "lead-row" : ""}><th scope="row"><bdi>${visible(r.text).replace(/^ +$/, "␣")}</bdi></th><td class="words">${list(r.top)}</td><td class="words">${list(r.bottom)}</td><td>${score(r.own)}</td><td>${r.ownRank}</td></tr>`)}</tbody></table>`,
+      )}
       <p class="soft small">Word vectors alone, after the layer’s first norm: positions and earlier layers are left out. Exact for layer 0 of a model with rotary positions at distance 0, the usual reading for later layers (Elhage et al. 2021).</p>${nothing}`;
   }
 }

@@ -6,8 +6,8 @@ import { type Store, words } from "../state/store.js";
 const wanted =
   /(^|\/)([\w.-]*config\.json|tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|[^/]*\.(safetensors|safetensors\.index\.json|gguf|onnx|onnx_data|onnx\.data|npy|npz|json))$/;
 
-export async function openDropped(store: Store, data: DataTransfer): Promise<void> {
-  const entries = [...data.items].map((i) => i.webkitGetAsEntry?.()).filter((e): e is FileSystemEntry => e != null);
+/** Folders and files as they were dropped; a browser without entries gives the files alone. */
+export async function openDropped(store: Store, entries: FileSystemEntry[], loose: File[]): Promise<void> {
   const files: File[] = [];
   const paths: string[] = [];
   const walk = async (entry: FileSystemEntry, depth: number): Promise<void> => {
@@ -24,9 +24,14 @@ export async function openDropped(store: Store, data: DataTransfer): Promise<voi
       }
     }
   };
-  if (entries.length > 0) for (const e of entries) await walk(e, 0);
-  else
-    for (const file of data.files) {
+  try {
+    for (const e of entries) await walk(e, 0);
+  } catch (error) {
+    store.notice.value = { tone: "error", text: `explore: what was dropped cannot be read: ${words(error)}` };
+    return;
+  }
+  if (entries.length === 0)
+    for (const file of loose) {
       files.push(file);
       paths.push(file.name);
     }

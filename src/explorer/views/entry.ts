@@ -1,6 +1,7 @@
 /** @file The text box and, under it, what the model expects next: a click on a guess writes it down. */
 import { html, nothing, type TemplateResult } from "lit";
 import { percent, visible } from "../scene/tokens.js";
+import { longestText } from "../state/choice.js";
 import { define, View } from "./base.js";
 
 /** The run follows the typing after this many milliseconds without a key. */
@@ -20,12 +21,21 @@ class Entry extends View {
       <label class="entry-label" for="text">${fixed ? "The text of this trace" : "Type a text"}</label>
       <textarea id="text" rows="1" spellcheck="false" autocomplete="off" dir="auto" ?readonly=${fixed}
         .value=${this.#typed ?? (fixed ? store.shown.value!.text : text)} placeholder="A sentence, a paragraph, anything…"
-        aria-describedby="entry-note" @input=${this.#input}></textarea>
+        aria-describedby="entry-note" maxlength=${longestText} @paste=${this.#paste} @input=${this.#input}></textarea>
       <div id="entry-note" class="entry-note" aria-live="polite">
         ${failed ? html`<span class="error">${failed}</span>` : this.#guesses()}
       </div>
     </div>`;
   }
+
+  /** What is far too long is not let in at all: the text that is there stays. */
+  #paste = (event: ClipboardEvent): void => {
+    const { length } = event.clipboardData?.getData("text") ?? "";
+    const area = event.target as HTMLTextAreaElement;
+    if (area.value.length - (area.selectionEnd - area.selectionStart) + length <= longestText) return;
+    event.preventDefault();
+    this.store.notice.value = { tone: "error", text: `explore: the pasted text has ${length.toLocaleString("en")} characters; the page takes in ${longestText.toLocaleString("en")}. Fix: paste a part of it, or trace it from the command line: qkv trace MODEL "$(cat FILE)" -o trace.safetensors.` }; // biome-ignore format: one notice
+  };
 
   #input = (event: Event): void => {
     const area = event.target as HTMLTextAreaElement;

@@ -1,10 +1,12 @@
 /** @file The head finder's second half: the heads nearest to the chosen one, and groups of heads whose maps are alike. */
+import "../app/styles/grids.css";
 import { html, nothing, type TemplateResult } from "lit";
 import { headStyle } from "../draw/colour.js";
 import type { FinderShown } from "../engine/finder.js";
 import { chooseHead, describeHead, headOf, layerOf } from "../state/actions.js";
 import type { Loaded, Store } from "../state/store.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
 import { waiting } from "./waiting.js";
 
 /** The finder's numbers for the run on the page. */
@@ -42,9 +44,12 @@ class FinderView extends View {
     const order = nearestTo(f, at).slice(0, 8);
     const [layer, head] = f.heads[at]!;
     return html`<section><h2 class="small-head">Heads most like ${layer}.${head}</h2>
-      <table class="numbers" data-testid="nearest"><caption>Distance of two maps: 0 the same, 1 no key in common (Hellinger, mean over rows)</caption>
-        <thead><tr><th scope="col">head</th><th scope="col">distance</th><th scope="col">what it does</th></tr></thead>
-        <tbody>${order.map((b) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(this.store, ...f.heads[b]!)}>${f.heads[b]!.join(".")}</button></th><td>${f.distance[at * n + b]!.toFixed(3)}</td><td>${describeHead(this.store, ...f.heads[b]!)}</td></tr>`)}</tbody></table></section>`;
+      ${framed(
+        "Heads most like it",
+        html`<table class="numbers" data-testid="nearest"><caption>Distance of two maps: 0 the same, 1 no key in common (Hellinger, mean over rows)</caption>
+        <thead><tr><th scope="col">head</th><th scope="col">distance</th><th scope="col" class="words">what it does</th></tr></thead>
+        <tbody>${order.map((b) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(this.store, ...f.heads[b]!)}>${f.heads[b]!.join(".")}</button></th><td>${f.distance[at * n + b]!.toFixed(3)}</td><td class="words">${describeHead(this.store, ...f.heads[b]!)}</td></tr>`)}</tbody></table>`,
+      )}</section>`;
   }
 
   #kept: { f: FinderShown; count: number; cut: Cut } | undefined;

@@ -10,6 +10,7 @@ import type { Atlas, KindView } from "../engine/protocol.js";
 import { chooseHead, describeHead, headOf, layerOf, leading } from "../state/actions.js";
 import type { Loaded } from "../state/store.js";
 import { define, View } from "./base.js";
+import { weightLegend } from "./legend.js";
 import { mark } from "./mark.js";
 import { waiting } from "./waiting.js";
 
@@ -71,7 +72,7 @@ class HeadsView extends View {
           })}`))}
         ${many ? html`<canvas class="all-thumbs" aria-hidden="true"></canvas>` : nothing}
       </div>
-      ${this.large ? nothing : html`<p class="grid-note">rows are layers, columns heads${k.queries * k.keys > 2 ** 20 ? "; two rows of each band are shown" : ""}</p>`}`; // biome-ignore format: one template
+      ${this.large ? weightLegend(store, ["in each picture a row a query, a column a key; of neighbours the largest weight", k.queries * k.keys > 2 ** 20 ? "two rows of each band are shown" : ""].filter(Boolean)) : html`<p class="grid-note">rows are layers, columns heads${k.queries * k.keys > 2 ** 20 ? "; two rows of each band are shown" : ""}</p>`}`; // biome-ignore format: one template
   }
 
   /** Arrow keys walk the grid; the page's own arrows stay out of it. */

@@ -120,11 +120,11 @@ class Inspector extends View {
         <tbody>${rows.map(
           (
             t,
-          ) => html`<tr class=${t.id === lead?.id ? "lead-row" : ""} title=${`${t.says}; an even head scores ${t.chance.toFixed(2)}`}>
+          ) => html`<tr class=${t.id === lead?.id ? "lead-row" : ""} title=${`${t.says}; a uniform head scores ${t.chance.toFixed(2)}`}>
           <th scope="row">${t.name}</th><td>${scores[t.id]!.toFixed(2)}</td>
           <td class="bar-cell"><span class="bar" .style=${`--share:${Math.min(1, scores[t.id]!)};--chance:${Math.min(1, t.chance)}`}><i></i><b></b></span></td></tr>`,
         )}</tbody>
-      </table><p class="soft small">Mean over the text; the tick is what an even head would score.</p>`;
+      </table><p class="soft small">Mean over the text; the tick is what a uniform head (equal weight on all it sees) would score.</p>`;
   }
 
   #badges(k: KindView): TemplateResult {

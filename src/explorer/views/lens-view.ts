@@ -1,4 +1,6 @@
 /** @file The logit lens: what the model would say if it stopped after each layer, for every token; pin a word to follow it. */
+import "../app/styles/grids.css";
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";
@@ -6,6 +8,8 @@ import type { LensPathShown } from "../engine/lens-path.js";
 import type { Guess, TokenView } from "../engine/protocol.js";
 import { chooseHead } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
+import { linearLegend } from "./legend.js";
 import { waiting } from "./waiting.js";
 
 const top = 20;
@@ -31,14 +35,15 @@ class LensView extends View {
     const final = lens.value.at(-1)!.rows[at]!;
     return html`
       <p class="lead">After <bdi class="query-word">${tokenLabel(k.rows[at]!)}</bdi> the model says <bdi class="key-word">${visible(final[0]!.text)}</bdi> <span class="figure">${percent(final[0]!.probability)}</span></p>
-      <div class="frame" tabindex="0" role="region" aria-label="Logit lens"><table class="lens"><caption class="sr">Likeliest next token after each layer, for each token of the text</caption>
+      ${framed("Logit lens", html`<table class="lens"><caption class="sr">Likeliest next token after each layer, for each token of the text</caption>
         <thead><tr><th scope="col"><span class="sr">layer</span></th>${k.rows.map((t, i) => html`<th scope="col" class=${i === at ? "lead-col" : ""}><bdi>${tokenLabel(t)}</bdi></th>`)}</tr></thead>
         <tbody>${[...lens.value].reverse().map(({ layer, rows }) => html`<tr><th scope="row">${name(layer)}</th>${rows.map((guesses, i) => {
           const g = pinned ? (guesses.find((x) => x.text === pinned) ?? { text: pinned, probability: 0 }) : guesses[0]!;
           const colour = colourAt(ramp, g.probability);
-          return html`<td><button class="lens-cell" aria-pressed=${i === at} .style=${`background:${css(colour)};color:${inkOn(colour)}`} title=${`${percent(g.probability)}`} @click=${() => store.change({ query: i })}><bdi>${pinned ? (g.probability === 0 ? "–" : percent(g.probability)) : visible(g.text).replace(/^ +$/, "␣")}</bdi></button></td>`;
-        })}</tr>`)}</tbody></table></div>
-      <div class="tools"><label>follow <select id="pin" @change=${(e: Event) => store.change({ extra: { ...c.extra, pin: (e.target as HTMLSelectElement).value } })}><option value="">the likeliest of each layer</option>${choices(final, k.rows).map((g) => html`<option value=${g.text} ?selected=${g.text === pinned}>“${visible(g.text)}”</option>`)}</select></label></div>
+          return html`<td><button class="lens-cell" aria-pressed=${i === at} .style=${`background:${css(colour)};color:${inkOn(colour)}`} title=${percent(g.probability)} aria-label=${`${name(layer)}, after “${tokenLabel(k.rows[i]!)}”: “${visible(g.text)}”, ${percent(g.probability)}`} @click=${() => store.change({ query: i })}><bdi>${pinned ? (g.probability === 0 ? "–" : percent(g.probability)) : visible(g.text).replace(/^ +$/, "␣")}</bdi></button></td>`;
+        })}</tr>`)}</tbody></table>`)}
+      ${linearLegend(store, [pinned ? `probability of “${visible(pinned)}”` : "probability of the word", `${k.queries} tokens side by side: scroll to see all`])}
+      <div class="tools after"><label>follow <select id="pin" @change=${(e: Event) => store.change({ extra: { ...c.extra, pin: (e.target as HTMLSelectElement).value } })}><option value="">the likeliest of each layer</option>${choices(final, k.rows).map((g) => html`<option value=${g.text} ?selected=${g.text === pinned}>“${visible(g.text)}”</option>`)}</select></label></div>
       ${this.#path(run.id, at, choices(final, k.rows).find((g) => g.text === pinned) ?? final[0]!, name)}
       `; // biome-ignore format: one template
   }
@@ -63,11 +68,11 @@ class LensView extends View {
     return html`<div class="two-up"><section><h2 class="small-head">“${visible(word.text)}” through the layers</h2>
       ${trajectory("rank (1 = first), logarithmic", layers.map((l) => Math.log10(l.rank)), (v) => String(Math.round(10 ** v)), true)}
       ${trajectory("KL from the final guess, nats", layers.map((l) => l.kl), (v) => v.toFixed(2))}
-      <table class="numbers" data-testid="lens-path"><caption>After each layer</caption><thead><tr><th scope="col">layer</th><th scope="col">rank</th><th scope="col">probability</th><th scope="col">KL, nats</th></tr></thead>
-      <tbody>${layers.map((l) => html`<tr><th scope="row">${name(l.layer)}</th><td>${l.rank}</td><td>${percent(l.probability)}</td><td>${l.kl.toFixed(3)}</td></tr>`)}</tbody></table></section>
+      ${framed("After each layer", html`<table class="numbers" data-testid="lens-path"><caption>After each layer</caption><thead><tr><th scope="col">layer</th><th scope="col">rank</th><th scope="col">probability</th><th scope="col">KL, nats</th></tr></thead>
+      <tbody>${layers.map((l) => html`<tr><th scope="row">${name(l.layer)}</th><td>${l.rank}</td><td>${percent(l.probability)}</td><td>${l.kl.toFixed(3)}</td></tr>`)}</tbody></table>`)}</section>
       ${heads.length === 0 ? nothing : html`<section><h2 class="small-head">Which heads wrote it</h2>
-      <table class="numbers" data-testid="attribution"><caption>What each adds to the logit ${logit.toFixed(3)} directly; all else (embedding, feed-forward, biases) adds ${rest.toFixed(3)}</caption><thead><tr><th scope="col">head</th><th scope="col">adds</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
-      <tbody>${strongest.map((h) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(store, h.layer, h.head)}>${h.layer}.${h.head}</button></th><td>${h.adds.toFixed(3).replace("-", "−")}</td><td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${Math.abs(h.adds) / most};--b:0`}><i></i></span></td></tr>`)}</tbody></table></section>`}</div>`; // biome-ignore format: one template
+      ${framed("Which heads wrote it", html`<table class="numbers" data-testid="attribution"><caption>What each adds to the logit ${logit.toFixed(3)} directly; all else (embedding, feed-forward, biases) adds ${rest.toFixed(3)}; orange takes away</caption><thead><tr><th scope="col">head</th><th scope="col">adds</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
+      <tbody>${strongest.map((h) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(store, h.layer, h.head)}>${h.layer}.${h.head}</button></th><td>${h.adds.toFixed(3).replace("-", "−")}</td><td class="bar-cell wide"><span class="pair-bar" .style=${h.adds < 0 ? `--a:0;--b:${-h.adds / most}` : `--a:${h.adds / most};--b:0`}>${h.adds < 0 ? html`<b></b>` : html`<i></i>`}</span></td></tr>`)}</tbody></table>`)}</section>`}</div>`; // biome-ignore format: one template
   }
 }
 

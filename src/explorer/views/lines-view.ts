@@ -5,6 +5,7 @@ import { linesLayout, type LinesOptions, type LinesScene, type LinesShown } from
 import { runsFromRight } from "../scene/direction.js";
 import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
+import { numberWithin } from "../state/choice.js";
 import { define } from "./base.js";
 import { PictureView } from "./picture-view.js";
 import { rowTable } from "./row-table.js";
@@ -24,6 +25,7 @@ class LinesView extends PictureView {
     const focus = store.focus.value;
     const query = groupAt(maps.value.rows, focus.query ?? (focus.key === undefined ? c.query : -1));
     const key = groupAt(maps.value.columns, focus.key ?? -1);
+    const mass = numberWithin(c.extra["mass"], 0.9, 0.1, 1);
     const across = c.extra["lines"] === "across";
     const scene = this.#scene(
       {
@@ -33,7 +35,7 @@ class LinesView extends PictureView {
         columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
         values: maps.value.values,
         least: c.least,
-        mass: c.extra["mass"] ? Number(c.extra["mass"]) : undefined,
+        mass: c.extra["mass"] ? mass : undefined,
         width: this.room,
         measure: this.measure,
       },
@@ -61,7 +63,7 @@ class LinesView extends PictureView {
           })}
         </div>
         <label class="slider">draw <select id="by" @change=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLSelectElement).value } }, "push")}><option value="" ?selected=${!c.extra["mass"]}>weights from</option><option value="0.9" ?selected=${Boolean(c.extra["mass"])}>the fewest that carry</option></select>
-          ${c.extra["mass"] ? html`<input type="range" min="0.1" max="1" step="0.05" aria-label="share of each row" .value=${c.extra["mass"]} @input=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLInputElement).value } })} /> <output>${percent(Number(c.extra["mass"]))}</output>` : html`<input type="range" min="0" max="0.5" step="0.01" aria-label="smallest weight drawn" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output>`}</label>
+          ${c.extra["mass"] ? html`<input type="range" min="0.1" max="1" step="0.05" aria-label="share of each row" .value=${String(mass)} @input=${(e: Event) => store.change({ extra: { ...c.extra, mass: (e.target as HTMLInputElement).value } })} /> <output>${percent(mass)}</output>` : html`<input type="range" min="0" max="0.5" step="0.01" aria-label="smallest weight drawn" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output>`}</label>
         <div class="segments" role="group" aria-label="Tokens stand"><button aria-pressed=${!across} @click=${() => store.change({ extra: { ...c.extra, lines: "" } }, "push")}>in columns</button><button aria-pressed=${across} @click=${() => store.change({ extra: { ...c.extra, lines: "across" } }, "push")}>in rows</button></div>
       </div>
       ${this.canvas(scene)}

@@ -22,6 +22,7 @@ export function lookOf(store: Store, element: Element, signed = false): Look {
     surface: value("--surface"),
     hatch: value("--hatch"),
     numbers: true,
+    hinton: matchMedia("(forced-colors: active)").matches,
   };
 }
 

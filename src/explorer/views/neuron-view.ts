@@ -1,4 +1,5 @@
 /** @file One score from its parts: q, k and their products dimension by dimension, the sum as it runs, then scale, mask and softmax along the row. */
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { colourAt, css, signedRamp } from "../draw/colour.js";
 import type { KindView, PairView, RowScores } from "../engine/protocol.js";
@@ -6,6 +7,8 @@ import { groupLabel, tokenLabel, weightText } from "../scene/tokens.js";
 import type { RotaryShown } from "../engine/rotary.js";
 import { chooseCell, headOf, layerOf, strongest } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
+import { signedLegend } from "./legend.js";
 import { waiting } from "./waiting.js";
 
 const figure = (x: number): string => (x === Number.NEGATIVE_INFINITY ? "−∞" : x.toFixed(4).replace("-", "−"));
@@ -31,6 +34,8 @@ class NeuronView extends View {
     if (!k || !run) return waiting(store.run.value, "Reading the text");
     if (!k.hasScores) return html`<p class="empty">This trace holds finished maps only; q and k are not in it.</p>`;
     const c = store.choice.value;
+    const sort = c.extra["sort"] ?? "";
+    const order = Object.hasOwn(orders, sort) ? orders[sort]! : orders[""]!;
     const maps = store.maps();
     const query = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
@@ -46,11 +51,11 @@ class NeuronView extends View {
     if (pair.state !== "ready") return waiting(pair, "Fetching q and k");
     return html`
       <div class="selects">
-        <label>token that looks <select id="neuron-q" @change=${(e: Event) => chooseCell(store, Number((e.target as HTMLSelectElement).value), key)}>${k.rows.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === query}>${i} ${tokenLabel(t)}</option>`)}</select></label>
-        <label>token looked at <select id="neuron-k" @change=${(e: Event) => chooseCell(store, query, Number((e.target as HTMLSelectElement).value))}>${k.columns.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === key}>${i} ${tokenLabel(t)}</option>`)}</select></label>
-        <label>dimensions <select id="neuron-sort" @change=${(e: Event) => store.change({ extra: { ...c.extra, sort: (e.target as HTMLSelectElement).value } })}>${Object.entries(orders).map(([id, o]) => html`<option value=${id} ?selected=${id === (c.extra["sort"] ?? "")}>${o.name}</option>`)}</select></label>
+        <label>query <select id="neuron-q" @change=${(e: Event) => chooseCell(store, Number((e.target as HTMLSelectElement).value), key)}>${k.rows.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === query}>${i} ${tokenLabel(t)}</option>`)}</select></label>
+        <label>key <select id="neuron-k" @change=${(e: Event) => chooseCell(store, query, Number((e.target as HTMLSelectElement).value))}>${k.columns.slice(0, 2000).map((t, i) => html`<option value=${i} ?selected=${i === key}>${i} ${tokenLabel(t)}</option>`)}</select></label>
+        <label>dimensions <select id="neuron-sort" @change=${(e: Event) => store.change({ extra: { ...c.extra, sort: (e.target as HTMLSelectElement).value } })}>${Object.entries(orders).map(([id, o]) => html`<option value=${id} ?selected=${o === order}>${o.name}</option>`)}</select></label>
       </div>
-      ${this.#dimensions(pair.value, (orders[c.extra["sort"] ?? ""] ?? orders[""]!).sort)}
+      ${this.#dimensions(pair.value, order.sort)}
       ${this.#sentence(pair.value, k)}
       ${this.#rotary({ ...at, key })}
       ${row.state === "ready" ? this.#softmax(row.value, k, key) : waiting(row, "Fetching the row")}`;
@@ -80,7 +85,7 @@ class NeuronView extends View {
     });
     const path = running.map((v, n) => `${n === 0 ? "M" : "L"}${x(n) + cell / 2} ${252 - (34 * v) / reach}`).join("");
     const best = [...product.keys()].sort((a, b) => Math.abs(product[b]!) - Math.abs(product[a]!)).slice(0, 3);
-    return html`<div class="frame" tabindex="0" role="region" aria-label="Dimension by dimension"><svg class="neuron" viewBox="0 0 ${W} 300" role="img" aria-label=${`q, k and their products in ${D} dimensions. The products sum to ${figure(total)}. Largest: ${best.map((d) => `dimension ${d}, ${figure(product[d]!)}`).join("; ")}.`}>
+    return html`${framed("Dimension by dimension", html`<svg class="neuron" viewBox="0 0 ${W} 300" role="img" aria-label=${`q, k and their products in ${D} dimensions. The products sum to ${figure(total)}. Largest: ${best.map((d) => `dimension ${d}, ${figure(product[d]!)}`).join("; ")}.`}>
       <text x="0" y="24" class="svg-query">q</text>${strip(p.q, 12)}
       <text x="0" y="46" class="svg-key">k</text>${strip(p.k, 34)}
       <text x="0" y=${middle + 4} class="svg-soft">q ⊙ k</text>
@@ -90,7 +95,7 @@ class NeuronView extends View {
       <line x1=${left} x2=${W - 64} y1="252" y2="252" class="svg-axis"></line>
       <path d=${path} class="svg-run"></path>
       <text x=${W - 58} y=${Math.max(214, Math.min(290, 256 - (34 * total) / reach))} class="svg-figure">${figure(total)}</text>
-    </svg></div>`; // biome-ignore format: a drawing
+    </svg>`)}${signedLegend(this.store, ["q and k; bars of the product: orange for it, blue against it"], size)}`; // biome-ignore format: a drawing
   }
 
   #sentence(p: PairView, k: KindView): TemplateResult {
@@ -101,7 +106,7 @@ class NeuronView extends View {
       <span>${p.masked ? "masked → score −∞" : html`score <b data-testid="score">${figure(p.score)}</b>`}</span>
       <span>e<sup>score − ${figure(p.lse)}</sup> = <b>${p.masked ? "0" : weightText(p.weight)}</b></span>
     </p>
-    <p class="soft small">q and k are as the attention sees them${k.causal ? ", after positions have turned them where the model has rotary positions" : ""}. ${p.q.length} dimensions; blue is negative, orange positive.</p>`;
+    <p class="soft small">q and k are as the attention sees them${k.causal ? ", after positions have turned them where the model has rotary positions" : ""}. ${p.q.length} dimensions.</p>`;
   }
 
   /** Rotary pairs before and after they were turned by position. */
@@ -130,18 +135,21 @@ class NeuronView extends View {
       return html`<svg class="dial" width="40" height="40" viewBox="-20 -20 40 40" aria-hidden="true"><circle r="18" class="svg-axis" fill="none"></circle>${arm(p.q, "q")}${arm(p.k, "k")}</svg>`;
     };
     return html`<details class="block" open><summary>Rotary positions: the words alone give q·k ${figure(r.before)}, turned by position ${figure(r.after)}</summary>
-      <div class="frame" tabindex="0" role="region" aria-label="Rotary pairs"><table class="numbers" data-testid="rotary"><caption>The ${shown.length} pairs that count most of ${r.pairs.length}; blue q, orange k, each as it was and as it stands after turning</caption>
+      ${framed("Rotary pairs", html`<table class="numbers" data-testid="rotary"><caption>The ${shown.length} pairs that count most of ${r.pairs.length}; blue q, orange k, each as it was and as it stands after turning</caption>
       <thead><tr><th scope="col">dimensions</th><th scope="col">turn for the distance</th><th scope="col">whole turn in</th><th scope="col">before</th><th scope="col">q·k before</th><th scope="col">after</th><th scope="col">q·k after</th></tr></thead>
-      <tbody>${shown.map((i) => { const p = r.pairs[i]!; return html`<tr><th scope="row">${p.dims.join(", ")}</th><td>${((p.angle * 180) / Math.PI).toFixed(1)}°</td><td>${p.wavelength < 1e6 ? `${p.wavelength.toFixed(1)} tokens` : "never"}</td><td>${dial(p, 0)}</td><td>${figure(p.before)}</td><td>${dial(p, 2)}</td><td>${figure(p.after)}</td></tr>`; })}</tbody></table></div></details>`; // biome-ignore format: one table
+      <tbody>${shown.map((i) => { const p = r.pairs[i]!; return html`<tr><th scope="row">${p.dims.join(", ")}</th><td>${((p.angle * 180) / Math.PI).toFixed(1)}°</td><td>${p.wavelength < 1e6 ? `${p.wavelength.toFixed(1)} tokens` : "never"}</td><td>${dial(p, 0)}</td><td>${figure(p.before)}</td><td>${dial(p, 2)}</td><td>${figure(p.after)}</td></tr>`; })}</tbody></table>`)}</details>`; // biome-ignore format: one table
   }
 
   #softmax(r: RowScores, k: KindView, key: number): TemplateResult {
     const order = [...r.weight.keys()].sort((a, b) => (r.weight[b]! || -1) - (r.weight[a]! || -1) || a - b);
     const shown = order.slice(0, 24);
     if (!shown.includes(key)) shown.push(key);
-    return html`<table class="numbers"><caption>The softmax of this row: every key the token may see shares 1 (${shown.length} of ${r.weight.length} keys shown)</caption>
+    return framed(
+      "The softmax of this row",
+      html`<table class="numbers"><caption>The softmax of this row: every key the token may see shares 1 (${shown.length} of ${r.weight.length} keys shown)</caption>
       <thead><tr><th scope="col">position</th><th scope="col">key</th><th scope="col">q·k</th><th scope="col">score</th><th scope="col">weight</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
-      <tbody>${shown.map((j) => html`<tr class=${j === key ? "lead-row" : ""}><td>${j}</td><th scope="row"><button class="quiet" @click=${() => chooseCell(this.store, r.query, j)}><bdi>${groupLabel(k.columns, [j, j + 1])}</bdi></button></th><td>${figure(r.dot[j]!)}</td><td>${figure(r.score[j]!)}</td><td>${weightText(r.weight[j]!)}</td><td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${r.weight[j]! || 0};--b:0`}><i></i></span></td></tr>`)}</tbody></table>`;
+      <tbody>${shown.map((j) => html`<tr class=${j === key ? "lead-row" : ""}><td>${j}</td><th scope="row"><button class="quiet key-word" @click=${() => chooseCell(this.store, r.query, j)}><bdi>${groupLabel(k.columns, [j, j + 1])}</bdi></button></th><td>${figure(r.dot[j]!)}</td><td>${figure(r.score[j]!)}</td><td>${weightText(r.weight[j]!)}</td><td class="bar-cell wide"><span class="pair-bar" .style=${`--a:${r.weight[j]! || 0};--b:0`}><i></i></span></td></tr>`)}</tbody></table>`,
+    );
   }
 }
 define("qkv-neuron-view", NeuronView);

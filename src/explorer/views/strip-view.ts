@@ -25,7 +25,7 @@ class StripView extends View {
     const at = layers.indexOf(layerOf(store, k));
     const choose = (row: number): void => chooseHead(store, layers[each ? Math.floor(row / heads) : row]!, each ? row % heads : headOf(store, k)); // biome-ignore format: one call
     return html`<div class="segments" role="group" aria-label="Rows"><button aria-pressed=${!each} @click=${() => store.change({ extra: { ...c.extra, strip: "" } })}>a row a layer (mean of heads)</button><button aria-pressed=${each} @click=${() => store.change({ extra: { ...c.extra, strip: "heads" } })}>a row a head</button></div>
-      <qkv-plain-map .map=${{ rows, columns: k.columns.map(tokenLabel), values: shown, height: 420, says: `What “${tokenLabel(k.rows[query]!)}” looks at, layer by layer.`, cursor: { query: each ? at * heads + headOf(store, k) : at, key: c.key } }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => { choose(e.detail.query); store.change({ query, key: e.detail.key }); }}></qkv-plain-map>`; // biome-ignore format: one template
+      <qkv-plain-map .map=${{ rows, columns: k.columns.map(tokenLabel), values: shown, height: 420, names: [each ? "layer.head" : "layer", "key: looks at"], says: `What “${tokenLabel(k.rows[query]!)}” looks at, layer by layer.`, cursor: { query: each ? at * heads + headOf(store, k) : at, key: c.key } }} @choose-cell=${(e: CustomEvent<{ query: number; key: number }>) => { choose(e.detail.query); store.change({ query, key: e.detail.key }); }}></qkv-plain-map>`; // biome-ignore format: one template
   }
 }
 define("qkv-strip", StripView);

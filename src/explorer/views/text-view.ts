@@ -4,11 +4,13 @@
  */
 import { html, nothing, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, position, rampOf } from "../draw/colour.js";
+import { runsFromRight } from "../scene/direction.js";
 import { groupLabel, shortWeight, weightText } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf } from "../state/actions.js";
 import type { KindView, LayerMaps } from "../engine/protocol.js";
 import { define, View } from "./base.js";
 import { lazy } from "./lazy.js";
+import { legend } from "./legend.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
@@ -31,6 +33,7 @@ class TextView extends View {
         ${choices("Drawn as", "arcs", extra["arcs"] ?? "", { "": "shades", across: "arcs", down: "arcs down the page" })}
       </div>
       ${extra["arcs"] ? lazy(() => import("./arcs-view.js"), html`<qkv-arcs-view></qkv-arcs-view>`) : k.kind === "cross" ? this.#two(k, maps.value, reverse) : this.#passage(k, maps.value, reverse)}
+      ${extra["arcs"] ? nothing : legend(this.store, k, "grey")}
       ${
         k.queries * k.keys <= 2 ** 18 && !reverse
           ? html`<details class="block" ?open=${this.store.choice.value.extra["layers"] === "1"} @toggle=${(
@@ -89,7 +92,7 @@ class TextView extends View {
     const asked = this.#asked(maps, reverse);
     const weights = this.#weights(k, maps, asked, reverse);
     const [tokens, groups] = reverse ? [k.rows, maps.rows] : [k.columns, maps.columns];
-    return html`<div class="passage" dir="auto" role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
+    return html`<div class="passage" dir=${directionOf(tokens)} role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
       ${groups.map((g, n) => this.#token(groupLabel(tokens, g), n, g[0], weights[n]!, n === asked, reverse, tokens[g[0]]!.text.startsWith("\n"), tokens[g[0]]!.startsWord))}
     </div>`; // biome-ignore format: one template
   }
@@ -102,11 +105,11 @@ class TextView extends View {
       : [k.rows, maps.rows, k.columns, maps.columns];
     return html`
       <h2 class="small-head">${reverse ? "Source" : "Target"}: choose a token</h2>
-      <div class="passage" role="group" aria-label="tokens to choose" @pointerleave=${() => { this.store.focus.value = {}; }}>
+      <div class="passage" dir=${directionOf(own)} role="group" aria-label="tokens to choose" @pointerleave=${() => { this.store.focus.value = {}; }}>
         ${ownGroups.map((g, n) => this.#token(groupLabel(own, g), n, g[0], Number.NaN, n === asked, reverse, false, true))}
       </div>
       <h2 class="small-head">${reverse ? "Target" : "Source"}: shaded by weight</h2>
-      <div class="passage" role="group" aria-label="tokens shaded by weight">
+      <div class="passage" dir=${directionOf(other)} role="group" aria-label="tokens shaded by weight">
         ${otherGroups.map((g, n) => this.#token(groupLabel(other, g), n, g[0], weights[n]!, false, reverse, false, true))}
       </div>`; // biome-ignore format: one template
   }
@@ -142,5 +145,9 @@ class TextView extends View {
       ><span class="under" aria-hidden="true">${Number.isNaN(weight) ? "" : shortWeight(weight)}</span
     ></button>`; // biome-ignore format: no space inside a token
   }
+}
+/** "auto" would ask the first token, which may be a marker like [CLS]. */
+function directionOf(tokens: KindView["rows"]): "rtl" | "ltr" {
+  return runsFromRight(tokens.map((t) => t.text || t.raw)) ? "rtl" : "ltr";
 }
 define("qkv-text-view", TextView);

@@ -1,8 +1,10 @@
 /** @file Generation as it happens: a token a step, each with what it was chosen from and the row of attention it added. */
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { GenerationStep, RunView } from "../engine/protocol.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
+import { numberWithin } from "../state/choice.js";
 import { define, View } from "./base.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
@@ -34,8 +36,7 @@ class TimelineView extends View {
     if (!run.model.generates)
       return html`<p class="empty">${run.model.name} ${run.model.generates === false ? "does not write text: it reads it both ways at once. A model like GPT or Llama has a timeline." : "is a graph or a recording, which this page does not write on with. A model’s own folder or GGUF file has a timeline."}</p>`;
     const c = store.choice.value;
-    const temperature = Number(c.extra["temperature"] ?? "0");
-    const count = Number(c.extra["count"] ?? "24");
+    const { temperature, count } = lengthAndHeat(c.extra);
     const set =
       (name: string) =>
       (e: Event): void =>
@@ -53,8 +54,8 @@ class TimelineView extends View {
   async #start(): Promise<void> {
     const { store } = this;
     const run = store.shown.peek()!;
-    const c = store.choice.peek();
-    const asked = { model: run.model.id, text: run.text, tokens: Number(c.extra["count"] ?? "24"), temperature: Number(c.extra["temperature"] ?? "0"), seed: 1 }; // biome-ignore format: one question
+    const { temperature, count } = lengthAndHeat(store.choice.peek().extra);
+    const asked = { model: run.model.id, text: run.text, tokens: count, temperature, seed: 1 };
     this.steps = [];
     this.at = -1;
     this.from = { text: run.text, tokens: run.kinds[0]!.queries, model: run.model.id };
@@ -105,6 +106,13 @@ class TimelineView extends View {
       ${cacheGrowth(this.from!.tokens, k.queries, rows, one * k.keyHeads, one * k.heads)}
       <p class="soft small" data-testid="cache">Keys and values kept: ${((one * k.keyHeads * rows) / 1024).toFixed(1)} kB (${k.layers.length} layers × ${k.keyHeads} key heads × ${rows} tokens × 2 × ${k.headDim} numbers of 4 bytes)${k.keyHeads < k.heads ? `; without shared key heads ${((one * k.heads * rows) / 1024).toFixed(1)} kB` : ""}. The rows are those of the cache itself, a row a step.</p></div>`;
   }
+}
+/** How many tokens are written, and how boldly. */
+function lengthAndHeat(extra: Record<string, string>): { temperature: number; count: number } {
+  return {
+    temperature: numberWithin(extra["temperature"], 0, 0, 1.5),
+    count: Math.round(numberWithin(extra["count"], 24, 4, 128)),
+  };
 }
 /** How the cache grows with the tokens read; the marked step is the one looked at. */
 function cacheGrowth(from: number, all: number, now: number, bytes: number, whole: number): TemplateResult {

@@ -2,6 +2,8 @@
  * @file Head types and the head finder: every head scored for a habit against chance, as a grid, as a scatter of two
  * scores, as a table. A head chosen here is the head everywhere.
  */
+import "../app/styles/grids.css";
+import "../app/styles/drawings.css";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
@@ -10,7 +12,9 @@ import type { PositionalShown } from "../engine/positional.js";
 import type { HeadTypesView } from "../engine/protocol.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
 import { askFinder } from "./finder-view.js";
+import { linearLegend } from "./legend.js";
 import { mark } from "./mark.js";
 import { waiting } from "./waiting.js";
 
@@ -41,13 +45,13 @@ class TypesView extends View {
       html`<label>${label} <select id=${name} @change=${set(name)}>${usable.map((t) => html`<option value=${t.id} ?selected=${t.id === now}>${t.name}</option>`)}</select></label>`;
     const tx = view.types.find((t) => t.id === x)!;
     return html`
-      <div class="tools">${choose("typeX", x, "habit")} ${choose("typeY", y, "against")}</div>
-      <p class="lead">${tx.name}: ${tx.says}. ${Number.isFinite(tx.chance) ? html`<span class="soft">A head that spreads evenly scores ${tx.chance.toFixed(3)} on this text.</span>` : nothing}</p>
+      <div class="tools">${choose("typeX", x, "score")} ${choose("typeY", y, "against")}</div>
+      <p class="lead">${tx.name}: ${tx.says}. ${Number.isFinite(tx.chance) ? html`<span class="soft">A uniform head (equal weight on all it sees) scores ${tx.chance.toFixed(3)} on this text.</span>` : nothing}</p>
       ${x.startsWith("induction") || y.startsWith("induction") ? html`<p class="soft small">Three formulas of induction are in use: the mean over repeated tokens, the same counting only weights of 0.3 and more, and the share of the whole map that lies on the pattern. They rank heads differently; choose which.</p>` : nothing}
       ${this.#positionalPart()}
       ${guard(
         [view, x, y, c.scale, store.mode.value],
-        () => html`<div class="two-up">${this.#grid(view, x, k.layers, k.heads)} ${this.#scatter(view, x, y)}</div>
+        () => html`<div class="two-up"><div>${this.#grid(view, x, k.layers, k.heads)} ${linearLegend(store, ["rows are layers, columns heads"])}</div> ${this.#scatter(view, x, y)}</div>
       ${this.#table(view, x)}`,
       )}
       <qkv-finder></qkv-finder>`;
@@ -101,13 +105,13 @@ class TypesView extends View {
     const { store } = this;
     const ramp = rampOf(store.choice.value.scale, store.mode.value);
     const at = new Map(view.heads.map((h) => [`${h.layer}.${h.head}`, h.scores[x]!]));
-    return html`<div class="frame" tabindex="0" role="region" aria-label="Score of each head"><table class=${heads > 16 ? "score-grid dense" : "score-grid"}><caption>Score of each head</caption>
+    return html`${framed("Score of each head", html`<table class=${heads > 16 ? "score-grid dense" : "score-grid"}><caption>Score of each head</caption>
       <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
       <tbody>${layers.map((l) => html`<tr><th scope="row">${l}</th>${[...Array(heads).keys()].map((h) => {
         const s = at.get(`${l}.${h}`) ?? Number.NaN;
         const colour = colourAt(ramp, Number.isFinite(s) ? s : 0);
         return html`<td><button class="score-cell" aria-pressed="false" data-mark=${`${l}.${h}`} .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${h}: ${Number.isFinite(s) ? s.toFixed(2) : "nothing to measure"}`} @click=${() => chooseHead(store, l, h)}>${heads <= 16 ? (Number.isFinite(s) ? s.toFixed(2).replace(/^0/, "") : "") : nothing}</button></td>`;
-      })}</tr>`)}</tbody></table></div>`; // biome-ignore format: one table
+      })}</tr>`)}</tbody></table>`)}`; // biome-ignore format: one table
   }
 
   #scatter(view: HeadTypesView, x: string, y: string): TemplateResult {
@@ -132,10 +136,13 @@ class TypesView extends View {
   #table(view: HeadTypesView, x: string): TemplateResult {
     const top = view.heads.filter((h) => Number.isFinite(h.scores[x])).sort((a, b) => b.scores[x]! - a.scores[x]!).slice(0, 10); // biome-ignore format: one list
     const shown = view.types.filter((t) => top.some((h) => Number.isFinite(h.scores[t.id])));
-    return html`<div class="frame" tabindex="0" role="region" aria-label="Scores of the ten heads that do it most"><table class="numbers"><caption>The ten heads that do it most, with all their scores</caption>
+    return html`${framed(
+      "Scores of the ten heads that do it most",
+      html`<table class="numbers"><caption>The ten heads that do it most, with all their scores</caption>
       <thead><tr><th scope="col">rank</th><th scope="col">head</th>${shown.map((t) => html`<th scope="col" class=${t.id === x ? "lead-col" : ""}>${t.name}</th>`)}</tr></thead>
       <tbody>${top.map((h, n) => html`<tr><td>${n + 1}</td><th scope="row"><button class="quiet" @click=${() => chooseHead(this.store, h.layer, h.head)}>${h.layer}.${h.head}</button></th>${shown.map((t) => html`<td class=${t.id === x ? "lead-col" : ""}>${Number.isFinite(h.scores[t.id]) ? h.scores[t.id]!.toFixed(2) : "–"}</td>`)}</tr>`)}</tbody>
-      <tfoot><tr><td></td><th scope="row">chance</th>${shown.map((t) => html`<td>${Number.isFinite(t.chance) ? t.chance.toFixed(2) : "–"}</td>`)}</tr></tfoot></table></div>`;
+      <tfoot><tr><td></td><th scope="row">chance</th>${shown.map((t) => html`<td>${Number.isFinite(t.chance) ? t.chance.toFixed(2) : "–"}</td>`)}</tr></tfoot></table>`,
+    )}`;
   }
 }
 /** Head types with the finder's own numbers and the positional score beside them. */
@@ -152,7 +159,7 @@ function withMore(
     types: [
       ...view.types,
       ...(finder?.metrics ?? []).map(({ id, name, says }) => ({ id, name, says, chance })),
-      ...(positional ? [{ id: "position", name: "By position", says: "likeness of its maps when the words stand in other orders; even heads score 1 too", chance: 1 }] : []),
+      ...(positional ? [{ id: "position", name: "By position", says: "likeness of its maps when the words stand in other orders; uniform heads score 1 too", chance: 1 }] : []),
     ],
     heads: view.heads.map((h) => {
       const i = at.get(`${h.layer}.${h.head}`);

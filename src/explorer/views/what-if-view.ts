@@ -1,12 +1,15 @@
 /** @file What if? Change a head, a layer, the mask, the scale; see what the model would say instead; take it back exactly. */
+import "../app/styles/grids.css";
 import { html, nothing, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import type { Ablation, Edit, KindView, LayerMaps, NextChange, RunView, SweepResult } from "../engine/protocol.js";
 import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { framed } from "./framed.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
+import { linearLegend } from "./legend.js";
 import { Stoppable } from "./stoppable.js";
 import { failure, waiting } from "./waiting.js";
 
@@ -15,7 +18,7 @@ const masks = {
   "self-only": "only itself",
   "first-only": "only the first token",
   "no-first": "all but the first token",
-  uniform: "evenly over what it may see",
+  uniform: "uniform over what it may see",
   causal: "only the past",
   none: "the future too",
 } as const;
@@ -24,7 +27,7 @@ const masks = {
 const forms: Record<Ablation, string> = {
   zero: "silence",
   mean: "its mean over tokens",
-  uniform: "an even look at all it may see",
+  uniform: "a uniform look at all it may see",
   "self-only": "a look at itself only",
   "first-only": "a look at the first token only",
 };
@@ -252,7 +255,7 @@ class WhatIfView extends View {
     const [R, C] = [maps.value.rows.length, maps.value.columns.length];
     const head = headOf(store, k);
     const values = maps.value.values.subarray(head * R * C, (head + 1) * R * C);
-    const cell = c.query >= 0 && c.key >= 0 ? values[c.query * C + c.key]! : Number.NaN;
+    const cell = c.query >= 0 && c.key >= 0 ? (values[c.query * C + c.key] ?? Number.NaN) : Number.NaN; // a link may point past the text
     const layer = layerOf(store, k);
     const put = (query: number, key: number, weight: number, step: "push" | "replace" = "push"): void => {
       if (!(values[query * C + key]! >= 0)) return; // may not attend: nothing to paint
@@ -334,9 +337,9 @@ class WhatIfView extends View {
       target: "logit of the likeliest token falls by",
     } as const;
     return html`<label>measured by <select id="sweep-measure" @change=${(e: Event) => { this.measure = (e.target as HTMLSelectElement).value as "kl"; }}>${Object.entries(names).map(([id, name]) => html`<option value=${id} ?selected=${id === this.measure}>${name}</option>`)}</select></label>
-      <table class="score-grid"><caption>${names[this.measure]}</caption>
+      ${framed("Effect of each head", html`<table class="score-grid"><caption>${names[this.measure]}</caption>
       <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(k.heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
-      <tbody>${k.layers.map((l) => html`<tr><th scope="row">${l}</th>${results.filter((r) => r.layer === l).map((r) => { const colour = colourAt(ramp, Math.max(0, of(r)) / most); return html`<td><button class="score-cell" .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${r.head}: ${of(r).toFixed(4)}`} @click=${() => chooseHead(this.store, l, r.head)}>${k.heads <= 16 ? of(r).toFixed(2) : nothing}</button></td>`; })}</tr>`)}</tbody></table>`; // biome-ignore format: one table
+      <tbody>${k.layers.map((l) => html`<tr><th scope="row">${l}</th>${results.filter((r) => r.layer === l).map((r) => { const colour = colourAt(ramp, Math.max(0, of(r)) / most); return html`<td><button class="score-cell" .style=${`background:${css(colour)};color:${inkOn(colour)}`} aria-label=${`layer ${l} head ${r.head}: ${of(r).toFixed(4)}`} @click=${() => chooseHead(this.store, l, r.head)}>${k.heads <= 16 ? of(r).toFixed(2) : nothing}</button></td>`; })}</tr>`)}</tbody></table>`)}${linearLegend(this.store, ["rows are layers, columns heads"], most)}`; // biome-ignore format: one table
   }
 }
 define("qkv-what-if-view", WhatIfView);

@@ -1,8 +1,23 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
+import { pages } from "../../../src/explorer/pages.js";
+import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
+import { writeTrace } from "../../../src/trace/index.js";
 import { violations } from "./axe.js";
+import { drop } from "./drop.js";
 import { cannot, choice, engine, eventually, explorer, views } from "./open.js";
+
+/** A chapter or a lab, when it stands. */
+async function turnTo(page: Page, id: string): Promise<void> {
+  await page.evaluate((p) => (globalThis as any).qkv.store.change({ page: p }), id);
+  await page.waitForFunction(
+    (p) => (globalThis as any).qkv.store.choice.peek().page === p && document.querySelector("main.page article h2") !== null && document.querySelector("main.page .waiting") === null,
+    id,
+  ); // biome-ignore format: one question
+}
+
+const widest = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
 
 async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
@@ -22,6 +37,110 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
       await page.close();
     });
   }
+
+  for (const theme of ["light", "dark"]) {
+    test(`item 30: axe finds nothing in any view at 360 pixels, ${theme} theme`, async () => {
+      const page = await e.open(`theme=${theme}&q=5&k=2`, { viewport: { width: 360, height: 740 }, hasTouch: true });
+      for (const view of views) {
+        await show(page, view);
+        expect(await violations(page), view).toEqual([]);
+      }
+      await page.context().close();
+    });
+    for (const width of [1280, 360]) {
+      test(`item 30: axe finds nothing in any chapter or lab, ${theme} theme, ${width} pixels`, async () => {
+        const page = await e.open(`theme=${theme}`, { viewport: { width, height: 900 } });
+        for (const { id } of pages) {
+          await turnTo(page, id);
+          expect(await violations(page), id).toEqual([]);
+          expect(await widest(page), id).toBeLessThanOrEqual(width);
+        }
+        await page.context().close();
+      });
+    }
+  }
+
+  test("item 32: 360 pixels and text at twice its size: nothing sticks out of any view, chapter or lab", async () => {
+    const page = await e.open("q=5&k=2", { viewport: { width: 360, height: 740 } });
+    await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; }); // biome-ignore format: one line
+    for (const view of views) {
+      await show(page, view);
+      expect(await widest(page), view).toBeLessThanOrEqual(360);
+    }
+    for (const { id } of pages) {
+      await turnTo(page, id);
+      expect(await widest(page), id).toBeLessThanOrEqual(360);
+    }
+    await page.context().close();
+  });
+
+  test("item 31: forced colours: weights are squares by area, in the map and in its scale, and bars are drawn", async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const page = await e.open("view=map&layer=1&head=2", { viewport: { width: 1280, height: 900 }, forcedColors: "active", colorScheme }); // biome-ignore format: one page
+      await page.locator("canvas.picture").waitFor();
+      await page.locator(".bar i").first().waitFor();
+      // Ink covers a share of the cell that is the weight itself.
+      const covered = await page.evaluate(async () => {
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        const { scene, canvas } = (document.querySelector("qkv-map-view") as any).picture;
+        const [cells, map, ratio] = [scene.cells[0], scene.map, canvas.width / scene.width];
+        return [...Array(cells.rows).keys()].map((n) => {
+          const row = cells.values.subarray(n * cells.columns, (n + 1) * cells.columns);
+          const best = row.indexOf(Math.max(...[...row].map((w: number) => w || 0)));
+          const { data } = canvas.getContext("2d").getImageData(Math.round((map.x + best * map.zoom) * ratio), Math.round((map.y + n * map.zoom) * ratio), Math.round(map.zoom * ratio), Math.round(map.zoom * ratio)); // biome-ignore format: one cell
+          let ink = 0;
+          for (let i = 3; i < data.length; i += 4) ink += data[i] / 255;
+          return { weight: row[best], share: ink / (data.length / 4) };
+        });
+      });
+      for (const { weight, share } of covered.filter((c) => c.weight > 0.2))
+        expect(share, `${weight}`).toBeCloseTo(weight, 0.5);
+      expect(covered.some((c) => c.weight < 0.7) && covered.some((c) => c.weight > 0.7)).toBe(true);
+      const colours = await page.evaluate(() => [".bar", ".bar i", ".bar b"].map((q) => getComputedStyle(document.querySelector(q)!).backgroundColor)); // biome-ignore format: one question
+      expect(new Set(colours).size).toBe(3);
+      expect(await page.evaluate(() => document.documentElement.dataset["theme"])).toBe(colorScheme === "dark" ? "dark" : "contrast"); // biome-ignore format: one line
+      await page.context().close();
+    }
+  });
+
+  test("item 30: a cell of a map too long to be held is spoken too, and so are cells of maps without a cursor of their own", async () => {
+    const page = await e.open("view=compare&layer=1&head=2&with=head");
+    const canvas = page.locator("qkv-compare-view canvas.picture").first();
+    await canvas.focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await eventually(() => page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(
+      /^“.+”, “.+”, (0|[\d.e>-]+|may not attend)$/,
+    );
+    await eventually(() => page.getByTestId("pair").textContent()).toMatch(/: A [\d.]+.*, B [\d.]+/);
+    await page.evaluate((t) => (globalThis as any).qkv.store.change({ text: t, view: "map", query: -1, key: -1, layer: 1, head: 2 }), "the sea rose ".repeat(420)); // biome-ignore format: one line
+    await page.waitForFunction(() => (globalThis as any).qkv.store.run.peek().state === "ready" && (globalThis as any).qkv.store.kind.peek().queries > 1000); // biome-ignore format: one line
+    await page.locator("qkv-tiles-view canvas.picture").focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowLeft");
+    await eventually(() => page.locator("qkv-app > .sr[role=status]").textContent()).toMatch(
+      /^layer 1 head 2, “.+” (looks at|may not look at) “.+”/,
+    );
+    await page.close();
+  });
+
+  test("item 29: after a dialog the focus is where it was", async () => {
+    const page = await e.open("view=map");
+    await page.locator("canvas.picture").focus();
+    for (const key of ["?", "/"]) {
+      await page.keyboard.press(key);
+      await page.waitForSelector("dialog[open]");
+      await page.keyboard.press("Escape");
+      await page.waitForFunction(() => document.querySelector("dialog[open]") === null);
+      expect(await page.evaluate(() => document.activeElement?.className), key).toBe("picture");
+    }
+    const help = page.getByRole("button", { name: "Keyboard help" });
+    await help.click();
+    await page.keyboard.press("Escape");
+    await eventually(() => help.evaluate((x) => x === document.activeElement)).toBe(true);
+    await page.close();
+  });
 
   test("item 29: the whole tour by keyboard: cell, layer, head, views, help, search, back to the text", async () => {
     const page = await e.open("view=map");
@@ -66,7 +185,8 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
 
   test("item 32: reduced motion: nothing moves by itself", async () => {
     const page = await e.open();
-    expect(await page.evaluate(() => [...document.querySelectorAll("*")].filter((x) => { const s = getComputedStyle(x); return s.animationName !== "none" || s.transitionDuration.split(",").some((d) => Number.parseFloat(d) > 0); }).length)).toBe(0); // biome-ignore format: one question
+    expect(await page.evaluate(() => [...document.querySelectorAll("*")].filter((x) => { const s = getComputedStyle(x); return (s.animationName !== "none" && (s as any).animationTimeline === "auto") || // what only scrolling moves does not move by itself
+      s.transitionDuration.split(",").some((d) => Number.parseFloat(d) > 0); }).length)).toBe(0); // biome-ignore format: one question
     await page.close();
   });
 
@@ -166,6 +286,17 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280);
       await page.close();
     }
+  });
+
+  test("a text from right to left stands so although its model begins it with [CLS]", async () => {
+    const page = await e.open();
+    const trace = syntheticTrace({ tokens: ["[CLS]", "של", "ום", " עולם", "[SEP]"], heads: [["previous", "first"]], headDim: 8 }); // biome-ignore format: one trace
+    await drop(page, "hebrew.safetensors", writeTrace(trace));
+    await show(page, "text");
+    const left = await page
+      .locator(".passage .token")
+      .evaluateAll((all) => all.map((x) => x.getBoundingClientRect().left));
+    expect([...left].sort((a, b) => b - a)).toEqual(left);
   });
 
   test("tokens that would be markup or turn the text around stay text", async () => {

@@ -104,7 +104,7 @@ async function goTo(page: Page, hash: string): Promise<void> {
 
 export function watch(page: Page, port: number, complaints: string[]): void {
   page.on("console", (m) => {
-    if (/GPU stall due to ReadPixels/.test(m.text())) return; // a test that looks at pixels is to blame
+    if (/GPU stall due to ReadPixels|willReadFrequently/.test(m.text())) return; // a test that looks at pixels is to blame
     if (m.type() === "error" || m.type() === "warning") complaints.push(`${m.type()}: ${m.text()}`);
   });
   page.on("pageerror", (e) => complaints.push(`error: ${e.message}`));
