@@ -1,7 +1,9 @@
 /** What checkpoints in the wild say in one way or another, and what is made of it. */
 import { expect, test } from "vitest";
 import { tensor, writeSafetensors } from "../tensor/index.js";
+import { Config } from "./config.js";
 import { loadModel, type Model } from "./index.js";
+import { architectureOf } from "./registry.js";
 
 const llama = {
   model_type: "llama",
@@ -165,4 +167,28 @@ test("BERT that is no encoder, or has positions by distance, is refused", async 
   expect(await said(open({ ...bert, position_embedding_type: "relative_key" }, words))).toBe(
     'loadModel: "position_embedding_type" of config.json is "relative_key"; expected "absolute".',
   );
+});
+
+// What transformers 5.24's config classes take for a missing num_key_value_heads, of 64 query heads.
+test.each([
+  ["llama", 64],
+  ["mistral", 8],
+  ["qwen2", 32],
+  ["qwen3", 32],
+  ["starcoder2", 2],
+  ["phi3", 64],
+  ["gemma", 16],
+  ["gemma2", 4],
+  ["gemma3_text", 4],
+  ["olmo2", 64],
+])("%s without num_key_value_heads has %i of 64; null is one a query head", (model_type, keyHeads) => {
+  const config = { ...llama, model_type, hidden_size: 128, head_dim: 2, num_attention_heads: 64 };
+  const rows = (num_key_value_heads?: null): number => {
+    const json = { ...config, num_key_value_heads };
+    const shapes = new Map(new (architectureOf(new Config(json)).make)(new Config(json), { name: "small" }).named());
+    const fused = shapes.get("model.layers.0.self_attn.qkv_proj.weight")?.shape[0];
+    return fused === undefined ? shapes.get("model.layers.0.self_attn.k_proj.weight")!.shape[0]! : (fused - 128) / 2;
+  };
+  expect(rows()).toBe(keyHeads * 2);
+  expect(rows(null)).toBe(64 * 2);
 });

@@ -109,7 +109,7 @@ function shapeOf(config: Config): Shape {
   if (config.flag("use_bidirectional_attention", false)) {
     config.refuse("use_bidirectional_attention", "is true", "false: this reads Gemma as a decoder");
   }
-  const heads = headsOf(config, 256);
+  const heads = headsOf(config, { headDim: 256, keyHeads: kind === "gemma" ? 16 : 4 });
   // Gemma's first configs say "gelu" and mean its tanh form.
   const legacy = kind === "gemma" && (json["hidden_activation"] ?? json["hidden_act"]) === "gelu";
   const named = json["hidden_activation"] ? "hidden_activation" : "hidden_act";

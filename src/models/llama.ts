@@ -97,9 +97,15 @@ function normOf({ plain, d, epsilon }: Shape): Norm {
   return plain ? new LayerNorm({ width: d, epsilon }) : new RMSNorm({ width: d, epsilon });
 }
 
+/** Where a config is silent; the others have one a query head. */
+const usualKeyHeads: Readonly<Record<string, number>> = { mistral: 8, qwen2: 32, qwen3: 32, starcoder2: 2 };
+
 function shapeOf(config: Config, { ropeDivisors }: ModelParts): Shape {
   const type = config.json["model_type"];
-  const heads = headsOf(config, type === "qwen3" ? 128 : undefined);
+  const heads = headsOf(config, {
+    headDim: type === "qwen3" ? 128 : undefined,
+    keyHeads: usualKeyHeads[type as string],
+  });
   const plain = type === "starcoder2";
   const attentionBias = config.flag(plain ? "use_bias" : "attention_bias", plain);
   return {

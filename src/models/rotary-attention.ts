@@ -31,15 +31,23 @@ export interface RotaryHeads {
   window?: number | undefined;
 }
 
-/** Heads as most configs say them. @throws {FileError} when key heads do not divide query heads, or heads the width */
-export function headsOf(config: Config, headDim?: number): Pick<RotaryHeads, "d" | "heads" | "keyHeads" | "headDim"> {
+/**
+ * Heads as most configs say them.
+ * @param usual  what Hugging Face takes where a key is missing; a null is one key head a query head
+ * @throws {FileError} when key heads do not divide query heads, or heads the width
+ */
+export function headsOf(
+  config: Config,
+  usual: { headDim?: number | undefined; keyHeads?: number | undefined } = {},
+): Pick<RotaryHeads, "d" | "heads" | "keyHeads" | "headDim"> {
   const d = config.size("hidden_size");
   const heads = config.size("num_attention_heads");
-  const keyHeads = config.size("num_key_value_heads", heads);
+  const isNull = config.json["num_key_value_heads"] === null;
+  const keyHeads = config.size("num_key_value_heads", isNull ? heads : (usual.keyHeads ?? heads));
   if (heads % keyHeads !== 0) {
     config.refuse("num_key_value_heads", `is ${keyHeads}`, `a number that divides num_attention_heads ${heads}`);
   }
-  return { d, heads, keyHeads, headDim: config.size("head_dim", headDim ?? d / heads) };
+  return { d, heads, keyHeads, headDim: config.size("head_dim", usual.headDim ?? d / heads) };
 }
 
 /** From projections [B, L, H·D], [B, L, Hk·D], [B, L, Hk·D] to merged heads [B, L, H·D]. */
