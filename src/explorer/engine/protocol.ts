@@ -27,6 +27,8 @@ export interface ModelCard {
   /** A trace can only be looked at; a model can be asked anything. */
   runs: boolean;
   generates?: boolean;
+  /** An ONNX graph: it can be run, and its inside cannot be changed. */
+  graph?: boolean;
 }
 
 /** A token as the page shows it. */
