@@ -7,6 +7,7 @@ import { inline } from "./inline.js";
 import { pages } from "../pages.js";
 import { lazy } from "../views/lazy.js";
 import { define, View } from "../views/base.js";
+import { closed, openModel } from "../views/closed.js";
 import { waiting } from "../views/waiting.js";
 import "./block-view.js";
 import "./checklist-view.js";
@@ -113,7 +114,7 @@ abstract class ChapterPage extends View {
     }
     if (name === "stream") {
       if (!run.hasHiddenStates)
-        return html`<p class="soft">This trace holds no hidden states; open a model to see them.</p>`;
+        return html`<p class="soft">${closed(run.model) ?? "This run holds no hidden states."} What stands between the layers is not in it. ${openModel}</p>`;
       const answer = store.ask<StreamShown>(
         `stream ${run.id} ${k.kind}`,
         () => store.engine.lab("stream", { run: run.id, kind: k.kind }) as Promise<StreamShown>,

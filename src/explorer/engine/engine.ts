@@ -8,7 +8,7 @@ import { badges } from "./badges.js";
 import { fold, groupsOf, plain, together } from "./groups.js";
 import { headTypesView } from "./head-types-view.js";
 import { describeKinds } from "./kinds.js";
-import { meanLoss, nextChange, topGuesses, writesOn } from "./predict.js";
+import { meanLoss, nextChange, saysOf, topGuesses, writesOn } from "./predict.js";
 import type {
   Ablation,
   Atlas,
@@ -143,6 +143,7 @@ export class Engine implements EngineApi {
       notes: result.notes,
       milliseconds,
       hasLogits: writesOn(trace),
+      says: saysOf(trace, source.model as { vocabularySize: number } | undefined),
       hasHiddenStates: trace.hiddenStates.length > 0,
     };
   }
@@ -382,16 +383,16 @@ export class Engine implements EngineApi {
     return source.lens?.(result, top) ?? [];
   }
 
-  async compareNext({ run, with: other }: { run: number; with: number }): Promise<NextChange> {
-    return nextChange(this.#run(run), this.#run(other));
+  async compareNext(asked: { run: number; with: number; position?: number }): Promise<NextChange> {
+    return nextChange(this.#run(asked.run), this.#run(asked.with), asked.position);
   }
 
   async sweep(
-    { run: id, output }: { run: number; output: Ablation },
+    { run: id, kind: of, output }: { run: number; kind?: Kind; output: Ablation },
     options: CallOptions = {},
   ): Promise<SweepResult[]> {
     const run = this.#run(id);
-    const { layers, heads, kind } = run.kinds[0]!;
+    const { layers, heads, kind } = of ? this.#kind(run, of) : run.kinds[0]!;
     const results: SweepResult[] = [];
     for (const layer of layers) {
       for (let head = 0; head < heads; head++) {
@@ -405,6 +406,7 @@ export class Engine implements EngineApi {
           kl: change.kl,
           target: change.target ? change.target.after - change.target.before : 0,
           loss: (change.lossAfter ?? 0) - (change.lossBefore ?? 0),
+          moved: change.moved?.mean ?? Number.NaN,
         });
         options.onProgress?.(results.length, layers.length * heads, "heads tried");
       }
