@@ -4,7 +4,7 @@ import type { ModelCard } from "../engine/protocol.js";
 export function closed({ graph, runs, source, name }: ModelCard): string | undefined {
   if (source === "synthetic") return "These heads are made by plan; there is no model behind them.";
   if (graph)
-    return `${name} is an ONNX graph: it can be run, but its weights and layers cannot be told apart from outside.`;
+    return `${name} is an ONNX graph: it can be run, but the page knows its attentions only, not its layers and weights.`;
   return runs ? undefined : `${name} is a recording: the numbers of one reading, without the model.`;
 }
 
