@@ -12,6 +12,7 @@ import { waiting } from "../views/waiting.js";
 import "./block-view.js";
 import "./checklist-view.js";
 import "./code.js";
+import "./numbers-view.js";
 import "./play.js";
 import "./predict.js";
 
@@ -76,6 +77,8 @@ abstract class ChapterPage extends View {
   #live(name: Live): TemplateResult {
     const { store } = this;
     if (name === "play") return html`<qkv-play></qkv-play>`;
+    if (name === "scale") return html`<qkv-scale-view></qkv-scale-view>`;
+    if (name === "resting") return html`<qkv-resting-view></qkv-resting-view>`;
     if (name === "block") return html`<qkv-block-view></qkv-block-view>`;
     if (name === "checklist") return html`<qkv-checklist-view></qkv-checklist-view>`;
     const run = store.shown.value;
