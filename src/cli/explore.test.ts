@@ -18,7 +18,9 @@ afterEach(async () => {
 test("qkv explore takes a hub id: the model is fetched once and served under its own name", async () => {
   folder = mkdtempSync(join(tmpdir(), "qkv-explore-"));
   const config = JSON.stringify({ model_type: "gpt2" });
-  hub = await loopbackHub({ files: { "config.json": Buffer.from(config), "model.safetensors": Buffer.from("weights") } });
+  hub = await loopbackHub({
+    files: { "config.json": Buffer.from(config), "model.safetensors": Buffer.from("weights") },
+  });
   Object.assign(process.env, { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(folder, "cache"), HF_HUB_OFFLINE: "0" });
   const model = await servedModel("org/tiny");
   expect(model).toMatchObject({ name: "org/tiny" });
