@@ -22,14 +22,14 @@ test("qkv explore takes a hub id: the model is fetched once and served under its
     files: { "config.json": Buffer.from(config), "model.safetensors": Buffer.from("weights") },
   });
   Object.assign(process.env, { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(folder, "cache"), HF_HUB_OFFLINE: "0" });
-  const model = await servedModel("org/tiny");
-  expect(model).toMatchObject({ name: "org/tiny" });
+  const model = await servedModel("org/name");
+  expect(model).toMatchObject({ name: "org/name" });
   writeFileSync(join(folder, "index.html"), "<!doctype html>");
   const server = await serveExplorer({ app: folder, models: [model] });
   try {
     const at = `http://127.0.0.1:${server.port}`;
     const { models } = (await (await fetch(`${at}/api/start`)).json()) as { models: { name: string; base: string; kind: string; files: { path: string }[] }[] }; // biome-ignore format: one answer
-    const own = models.find((m) => m.name === "org/tiny")!;
+    const own = models.find((m) => m.name === "org/name")!;
     expect(own.kind).toBe("folder");
     expect(own.files.map((f) => f.path)).toEqual(["config.json", "model.safetensors"]);
     expect(await (await fetch(new URL("config.json", new URL(own.base, at)))).text()).toBe(config);
