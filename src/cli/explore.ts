@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { Command, InvalidArgumentError } from "commander";
 import { serveExplorer } from "../explorer/index.js";
+import { servedModel } from "./shared/served.js";
 
 interface Options {
   port: number;
@@ -11,20 +12,20 @@ interface Options {
 
 export function command(): Command {
   return new Command("explore")
-    .argument("[model]", "a model folder, a .gguf or .onnx file, a trace file, or “bundled”", "bundled")
+    .argument("[model]", "a model folder, a hub id, a .gguf or .onnx file, a trace file, or “bundled”", "bundled")
     .argument("[text]", "the text to begin with")
     .option("--port <number>", "the port to listen on (default: a free one)", portNumber, 0)
     .option("--host <address>", "the loopback address to listen on", "127.0.0.1")
     .option("--no-open", "print the address only")
     .addHelpText(
       "after",
-      '\nExamples:\n  qkv explore\n  qkv explore ./MiniLM "the cat sat on the mat"\n  qkv explore run.trace.safetensors --no-open\n\nThe page is served to this machine only, and nothing leaves it.',
+      '\nExamples:\n  qkv explore\n  qkv explore ./MiniLM "the cat sat on the mat"\n  qkv explore sentence-transformers/all-MiniLM-L6-v2\n  qkv explore run.trace.safetensors --no-open\n\nThe page is served to this machine only, and nothing leaves it.',
     )
     .action(async (model: string, text: string | undefined, options: Options) => {
       const server = await serveExplorer({
         port: options.port,
         host: options.host,
-        models: model === "bundled" ? [] : [model],
+        models: model === "bundled" ? [] : [await servedModel(model)],
         ...(text !== undefined && { text }),
       });
       console.log(`qkv explorer: ${server.url}`);

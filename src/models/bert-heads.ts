@@ -20,6 +20,8 @@ export interface BertHead {
   /** Parts beside the body. */
   parts: Record<string, Part>;
   forward(x: Tensor): { logits?: Tensor; pooled?: Tensor };
+  /** Its logits are scores of words. */
+  saysWords?: boolean;
 }
 
 /** The head that `architectures` of config.json names; the last word of a class name is the task. */
@@ -89,6 +91,7 @@ function maskedWords(
   return {
     inBody: {},
     parts: parts[kind.prefix]!,
+    saysWords: true,
     forward: (x) => {
       const y = norm.forward(dense.forward(x, { activation }));
       return { logits: ops().linear(y, (decoder ?? words).weight, { bias: bias.tensor }) };

@@ -111,6 +111,11 @@ export class Bert extends Model {
     }
     return { lastHiddenState: x, ...(pass.logits !== "none" && this.#head.forward(x)) };
   }
+
+  /** BERT norms at the end of each layer: there is no last norm to go through. */
+  override words(state: Tensor): Tensor | undefined {
+    return this.#head.saysWords ? this.#head.forward(state).logits : undefined;
+  }
 }
 
 class Layer extends Module {

@@ -16,7 +16,7 @@ import type { DecoderLayer, Norm } from "./decoder.js";
 import { type Edit, editor } from "./edit.js";
 import { type EmbedOptions, embed, type Pooling } from "./embed.js";
 import { type GenerateOptions, generate, type Step } from "./generate.js";
-import type { OutputHead } from "./head.js";
+import { lmLogits, type OutputHead } from "./head.js";
 import { type IdTable, type InputLimits, type ModelInputs, readInputs } from "./inputs.js";
 import { lossOf } from "./loss.js";
 import { named } from "./named.js";
@@ -74,6 +74,18 @@ export abstract class Model extends Module {
   abstract readonly family: "encoder" | "decoder" | "encoder-decoder";
   /** One pass. Every number is computed through `ops()`. */
   abstract compute(batch: Batch, pass: Pass): Outputs;
+  /**
+   * Scores of words for a hidden state, as if the model ended there: what the logit lens reads.
+   * @param state [..., d], of an encoder–decoder its decoder's   @param normed it has gone through the last norm already
+   * @returns [..., V]; undefined for a model that says no words
+   */
+  words(state: Tensor, normed: boolean): Tensor | undefined {
+    const { readOut } = this;
+    if (!readOut) return undefined;
+    const { norm, head, scale = 1 } = readOut;
+    const x = normed ? state : norm.forward(state);
+    return lmLogits(scale === 1 ? x : ops().affine(x, scale), head, {});
+  }
 
   /** What it was loaded as. */
   get name(): string {
@@ -128,8 +140,11 @@ export abstract class Model extends Module {
     return Math.max(...names.map((n) => this.#config.maybe(n) ?? 0));
   }
 
-  /** The last norm and the output layer, where a model has one stack that ends in them: what reads a state out as words. */
-  get readOut(): { norm: Norm; head: OutputHead } | undefined {
+  /**
+   * The last norm, a factor where there is one, and the output layer, where a model ends in them: what reads a state out as
+   * words. Of an encoder–decoder those of its decoder.
+   */
+  get readOut(): { norm: Norm; head: OutputHead; scale?: number } | undefined {
     return undefined;
   }
 

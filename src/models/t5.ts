@@ -71,11 +71,11 @@ export class T5 extends Model {
     const own = this.sight(decoder, pass, true);
     const x = this.#decoder.forward(this.#lookUp(decoder), own, pass, { memory: read, sight: across }); // [B, L, d]
     const scaled = this.#outputScale === 1 ? x : ops().affine(x, this.#outputScale);
-    return {
-      lastHiddenState: x,
-      logits: lmLogits(scaled, this.#head, pass),
-      encoderLastHiddenState: read,
-    };
+    return { lastHiddenState: x, logits: lmLogits(scaled, this.#head, pass), encoderLastHiddenState: read };
+  }
+
+  override get readOut(): { norm: RMSNorm; head: OutputHead; scale: number } {
+    return { norm: this.#decoder.norm, head: this.#head, scale: this.#outputScale };
   }
 
   #lookUp({ batch, length, ids }: Tokens): Tensor {
@@ -90,17 +90,17 @@ interface Across {
 }
 
 class Stack extends Module {
+  readonly norm: RMSNorm;
   readonly #blocks: ModuleList<Block>;
-  readonly #norm: RMSNorm;
 
   constructor(shape: Shape, layers: number, kind: "encoder" | "decoder") {
     super();
     this.#blocks = new ModuleList(Array.from({ length: layers }, (_, i) => new Block(shape, i, kind)));
-    this.#norm = new RMSNorm({ width: shape.d, epsilon: shape.epsilon });
+    this.norm = new RMSNorm({ width: shape.d, epsilon: shape.epsilon });
   }
 
   parts(): Record<string, Part> {
-    return { block: this.#blocks, final_layer_norm: this.#norm };
+    return { block: this.#blocks, final_layer_norm: this.norm };
   }
 
   forward(embedded: Tensor, sight: Sight, pass: Pass, across?: Across): Tensor {
@@ -118,7 +118,8 @@ class Stack extends Module {
       x = block.forward(x, sight, bias, pass, across);
       if (i + 1 < this.#blocks.length) pass.hidden?.(x);
     }
-    x = this.#norm.forward(x);
+    pass.stream?.(x);
+    x = this.norm.forward(x);
     pass.hidden?.(x);
     return x;
   }

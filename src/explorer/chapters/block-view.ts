@@ -4,6 +4,7 @@ import type { BlockShown, Stage } from "../engine/block.js";
 import { tokenLabel } from "../scene/tokens.js";
 import { layerOf } from "../state/actions.js";
 import { define, View } from "../views/base.js";
+import { closed, openModel } from "../views/closed.js";
 import { failure, waiting } from "../views/waiting.js";
 
 class BlockView extends View {
@@ -12,8 +13,8 @@ class BlockView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (!run.model.runs)
-      return html`<p class="soft">A recorded trace cannot be run again; open a model to see its blocks.</p>`;
+    const shut = closed(run.model);
+    if (shut) return html`<p class="soft">${shut} ${openModel}</p>`;
     const { query } = store.choice.value;
     const token = query >= 0 && query < k.rows.length ? query : k.rows.length - 1;
     const layer = layerOf(store, k);

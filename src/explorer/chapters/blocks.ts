@@ -14,11 +14,11 @@ export type Block =
   | { wrong: string; right: string }
   /** One of the explorer's own views, on a state of its own. */
   | { view: "text" | "lines" | "map" | "heads" | "neuron"; says: string; set?: Partial<Choice> }
-  /** Live numbers: the tiny attention, the sizes of the open run, its cost, its stream, one block's stages, its checks. */
+  /** Live numbers: the tiny attention, the sizes of the open run, its cost, its stream, one block's stages, its checks, … */
   | { live: Live }
   | { link: string; page: string };
 
-export type Live = "play" | "shapes" | "cost" | "stream" | "block" | "checks" | "checklist";
+export type Live = "play" | "shapes" | "cost" | "stream" | "block" | "checks" | "checklist" | "scale" | "resting";
 
 export interface Chapter {
   id: string;

@@ -9,10 +9,12 @@ import { inline } from "./inline.js";
 import { pages } from "../pages.js";
 import { lazy } from "../views/lazy.js";
 import { define, View } from "../views/base.js";
+import { closed, openModel } from "../views/closed.js";
 import { waiting } from "../views/waiting.js";
 import "./block-view.js";
 import "./checklist-view.js";
 import "./code.js";
+import "./numbers-view.js";
 import "./play.js";
 import "./predict.js";
 
@@ -77,6 +79,8 @@ abstract class ChapterPage extends View {
   #live(name: Live): TemplateResult {
     const { store } = this;
     if (name === "play") return html`<qkv-play></qkv-play>`;
+    if (name === "scale") return html`<qkv-scale-view></qkv-scale-view>`;
+    if (name === "resting") return html`<qkv-resting-view></qkv-resting-view>`;
     if (name === "block") return html`<qkv-block-view></qkv-block-view>`;
     if (name === "checklist") return html`<qkv-checklist-view></qkv-checklist-view>`;
     const run = store.shown.value;
@@ -115,7 +119,7 @@ abstract class ChapterPage extends View {
     }
     if (name === "stream") {
       if (!run.hasHiddenStates)
-        return html`<p class="soft">This trace holds no hidden states; open a model to see them.</p>`;
+        return html`<p class="soft">${closed(run.model) ?? "This run holds no hidden states."} What stands between the layers is not in it. ${openModel}</p>`;
       const answer = store.ask<StreamShown>(
         `stream ${run.id} ${k.kind}`,
         () => store.engine.lab("stream", { run: run.id, kind: k.kind }) as Promise<StreamShown>,

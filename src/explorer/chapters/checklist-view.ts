@@ -1,6 +1,7 @@
 /** @file The checklist run on the page's own model: four points measured, then every rule for models asked of it. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { ChecklistShown } from "../engine/checklist.js";
+import { closed, openModel } from "../views/closed.js";
 import { define, View } from "../views/base.js";
 import { failure, waiting } from "../views/waiting.js";
 
@@ -20,7 +21,7 @@ class ChecklistView extends View {
     const { items, report } = answer.value;
     return html`
       <ul class="checks" data-testid="items">${items.map((i) => html`<li class=${i.ok ? "ok" : "bad"}><b>${i.ok ? "✓" : "✗"} ${i.name}</b><br><span class="soft">${i.says}</span></li>`)}</ul>
-      ${report ? this.#report(report) : html`<p class="soft">A recorded trace cannot be asked anything; open its model for the rest.</p>`}`; // biome-ignore format: one template
+      ${report ? this.#report(report) : html`<p class="soft">${closed(run.model)} The rules for whole models ask a model many texts. ${run.model.graph ? html`On the command line a graph is asked too: <code>npx qkv check model.onnx</code>` : openModel}</p>`}`; // biome-ignore format: one template
   }
 
   #report(r: NonNullable<ChecklistShown["report"]>): TemplateResult {

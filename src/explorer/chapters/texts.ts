@@ -66,6 +66,11 @@ export const chapters: readonly Chapter[] = [
           "The products are added up: one pair, one score. With a single key the softmax of its single score is 1, whatever the score is. To choose, there must be at least two keys.",
       },
       {
+        wrong: "`np.sum(value * attention_weights[:, None], axis=0)`, with one number a value.",
+        right:
+          "There is one weight a key, and a value is a **vector** a key: the output is `weights @ V`, as wide as a value. The line as printed stops with an index error, since the softmax of one score has no second axis to give.",
+      },
+      {
         wrong:
           "The tutorial's first example: `np.dot(query, key.T)` on plain lists, no scale, and the softmax of its one score.",
         right:
@@ -158,9 +163,14 @@ export const chapters: readonly Chapter[] = [
     title: "What it costs",
     blocks: [
       {
-        p: "Scores and mixing each take N·N·d multiply-adds a head; the projections take N·D·D each, which is **more** until N passes D. For the run you have open:",
+        p: "Scores and mixing each take N · N · d multiply-adds a head; each of the four projections takes N · D · D, with D = heads · d. For the run you have open:",
       },
       { live: "cost" },
+      {
+        wrong: "“The standard self-attention mechanism has a computational complexity of O(N² · D).”",
+        right:
+          "That is scores and mixing alone: 2 · N² · D multiply-adds a layer. The four projections take 4 · N · D² more, which is the larger part up to N = 2 · D: for most sentences, the mechanism's “quadratic” half is the smaller one.",
+      },
       {
         wrong: "Quadratic memory, “so approximate”.",
         right:
@@ -194,7 +204,20 @@ export const chapters: readonly Chapter[] = [
       },
       { heading: "1. The scale" },
       {
-        p: "If q and k have numbers of spread 1, their dot product over d numbers has spread √d. At d = 1024 the largest weight of a row is then 0.94 on average instead of 0.11, and slopes through the softmax shrink twelvefold.",
+        ask: "A query of 1,024 random numbers meets 64 random keys, and nobody divides by √d. How much of its weight does the largest key get on average?",
+        choices: ["about a tenth", "about a half", "more than nine tenths"],
+        right: 2,
+        answer:
+          "More than nine tenths: the scores are spread so widely that the softmax is nearly a choice of one, made before anything was learned. Divided by √d the same row gives its largest key about a tenth.",
+      },
+      {
+        p: "If q and k have numbers of spread 1, their dot product over d numbers has spread √d. The larger d, the nearer the softmax comes to picking a single key, and the less of a slope passes through it:",
+      },
+      { live: "scale" },
+      {
+        wrong: "Without the scale, “the gradients will be dominated by the magnitude of the input”.",
+        right:
+          "They vanish: a saturated softmax hardly moves when its scores do, so q and k stop learning (Vaswani et al. 2017, footnote 4). Nor is the factor sacred: T5 folds it into how its weights begin, and divides by nothing.",
       },
       {
         wrong: "“Apply the scaling factor to the attention weights to prevent numerical instability.”",
@@ -232,12 +255,13 @@ export const chapters: readonly Chapter[] = [
           "Each head **projects** the whole input with its own weights. The projections of all heads are usually one matrix product, and the split is a view of its result. Splitting the unprojected input is a known bug.",
       },
       {
-        ask: "Many heads put nearly everything on the first token. Is it that important?",
+        ask: "In large language models many heads put nearly everything on the first token, whatever it is. Is it that important?",
         choices: ["yes: it sets the subject", "no: they rest there", "it depends on the text"],
         right: 1,
         answer:
-          "No. A softmax must hand out a whole; a head that finds nothing parks it where it does no harm. The value there is nearly zero: switch on “weigh by values” and the column fades.",
+          "No. A softmax must hand out a whole; a head that finds nothing parks it where it does no harm: on a token whose value is short (Xiao et al. 2023, arXiv:2309.17453; Kobayashi et al. 2020, arXiv:2004.10102). Weighed by values, α · ‖v · W_O‖, such a column fades. Whether the model you have open does so is counted below; a small one may have found no need.",
       },
+      { live: "resting" },
     ],
   },
   {
@@ -270,7 +294,7 @@ export const chapters: readonly Chapter[] = [
         choices: ["usually hardly", "usually beyond recognition"],
         right: 0,
         answer:
-          "Usually hardly: its part of the sum is missing, everything else is still there. Try it: choose a head in the explorer and open “What if”.",
+          "Usually hardly: its part of the sum is missing, everything else is still there. Usually, not always: “What if” silences every head in turn and names those without which the next word is another.",
       },
       {
         wrong: "Parallel “because it attends to all parts at once”.",

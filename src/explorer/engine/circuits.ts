@@ -5,7 +5,8 @@
  *     QK   (e_q W_Q)·(e_k W_K)·scale   which words k a word q looks for, wherever they stand
  *
  * e is the word's embedding after the layer's first norm; positions and earlier layers are left out, so this is exact for
- * layer 0 of a model without position vectors and the usual reading for later ones. Elhage et al. 2021.
+ * layer 0 of a model without position vectors and the usual reading for later ones. Elhage et al. 2021. In cross-attention
+ * the word looked at has gone through the encoder's last norm in place of the layer's.
  */
 import { ops } from "../../kernels/index.js";
 import type { Model } from "../../models/index.js";
@@ -14,7 +15,7 @@ import { QkRecord } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
 import { lensParts } from "./lens.js";
 import type { Guess, Kind } from "./protocol.js";
-import { headProjections, layerNormOf, outputProjection, wordTable } from "./weights.js";
+import { headProjections, layerNormOf, memoryNormOf, outputProjection, wordTable } from "./weights.js";
 
 /** Words of the text that are asked, at most. */
 const most = 48;
@@ -45,26 +46,31 @@ export const circuit: LabCall = async (asked, _options, context) => {
   const { result, source } = context.run(run);
   const model = source.model as Model | undefined;
   if (!model) throw missing(source.card.name, "has no weights here: open the model's own folder or GGUF file");
-  if (kind !== "self") throw missing("the model", "has two stacks; circuits are read for one");
   const record = result.trace.record(layer, kind);
   const scale = record instanceof QkRecord ? record.call.scale : 1;
-  const ids = [...new Set(result.trace.info.sequences[0]!.ids)].slice(0, most);
-  return circuitOf(model, { layer, head, which, ids, scale }, (id) => source.word?.(id) ?? String(id));
+  const { rows, columns } = result.trace.sequences(kind);
+  const ids = [...new Set((which === "qk" ? rows : columns)[0]!.ids)].slice(0, most);
+  return circuitOf(model, { kind, layer, head, which, ids, scale }, (id) => source.word?.(id) ?? String(id));
 };
 
-export function circuitOf(
-  model: Model,
-  { layer, head, which, ids, scale }: { layer: number; head: number; which: "ov" | "qk"; ids: number[]; scale: number },
-  word: (id: number) => string,
-): CircuitShown {
+interface Circuit {
+  kind?: Kind;
+  layer: number;
+  head: number;
+  which: "ov" | "qk";
+  ids: number[];
+  scale: number;
+}
+
+export function circuitOf(model: Model, circuit: Circuit, word: (id: number) => string): CircuitShown {
+  const { kind = "self", layer, head, which, ids } = circuit;
   const table = wordTable(model);
-  const projections = headProjections(model, layer, head);
+  const projections = headProjections(model, layer, head, kind);
   if (!table || !projections) throw missing("this architecture's weights", "were not found under their usual names");
-  const scores = ops().scope(() =>
+  const scores =
     which === "qk"
-      ? qkScores(model, table, projections, layer, ids, scale)
-      : ovScores(model, table, projections, layer, head, ids),
-  );
+      ? ops().scope(() => qkScores(model, table, projections, circuit))
+      : ovScores(model, table, projections, circuit);
   const V = scores.shape[1]!;
   let itself = 0;
   const rows = ids.map((id, n) => {
@@ -89,33 +95,45 @@ export function circuitOf(
 
 type Projections = NonNullable<ReturnType<typeof headProjections>>;
 
-/** Embeddings of some words after the layer's first norm, [n, d]. */
-function embedded(model: Model, table: Tensor, layer: number, ids?: number[]): Tensor {
+/** Embeddings of some words, or all, as one side of the attention meets them, [n, d]. */
+function embedded(
+  model: Model,
+  table: Tensor,
+  { kind = "self", layer }: Circuit,
+  side: "asks" | "seen",
+  ids?: number[],
+): Tensor {
   const d = table.shape[1]!;
   const chosen = ids ? tensor(Float32Array.from(ids.flatMap((id) => [...table.data.subarray(id * d, (id + 1) * d)])), [ids.length, d]) : table; // biome-ignore format: one choice
-  return layerNormOf(model, layer)(chosen);
+  return (kind === "cross" && side === "seen" ? memoryNormOf(model) : layerNormOf(model, layer, kind))(chosen);
 }
 
-function qkScores(model: Model, table: Tensor, p: Projections, layer: number, ids: number[], scale: number): Tensor {
-  const q = ops().linear(embedded(model, table, layer, ids), p.q, p.qBias ? { bias: p.qBias } : undefined); // [n, D]
-  const k = ops().linear(embedded(model, table, layer), p.k, p.kBias ? { bias: p.kBias } : undefined); // [V, D]
+function qkScores(model: Model, table: Tensor, p: Projections, c: Circuit): Tensor {
+  const q = ops().linear(embedded(model, table, c, "asks", c.ids), p.q, p.qBias ? { bias: p.qBias } : undefined); // [n, D]
+  const k = ops().linear(embedded(model, table, c, "seen"), p.k, p.kBias ? { bias: p.kBias } : undefined); // [V, D]
   const scores = ops().linear(q, k); // [n, V]
   return tensor(
-    scores.data.map((x) => x * scale),
+    scores.data.map((x) => x * c.scale),
     scores.shape,
   );
 }
 
-function ovScores(model: Model, table: Tensor, p: Projections, layer: number, head: number, ids: number[]): Tensor {
-  const projection = outputProjection(model, layer, head); // [width, Dv]
+function ovScores(model: Model, table: Tensor, p: Projections, c: Circuit): Tensor {
+  const { kind = "self", layer, head, ids } = c;
+  const projection = outputProjection(model, layer, head, kind); // [width, Dv]
   const parts = lensParts(model);
-  if (!projection || !parts)
+  if (!projection || !parts || kind === "encoder")
     throw missing(
-      "this model",
+      kind === "encoder" ? "an encoder" : "this model",
       "says no words: its last layer is read by no word table. Which words a word looks for (QK) can be shown",
     );
-  const v = ops().linear(embedded(model, table, layer, ids), p.v, p.vBias ? { bias: p.vBias } : undefined); // [n, Dv]
-  return parts.read(ops().linear(v, projection), false); // [n, V], through the last norm as the lens does
+  const written = ops().scope(() => {
+    const v = ops().linear(embedded(model, table, c, "seen", ids), p.v, p.vBias ? { bias: p.vBias } : undefined); // [n, Dv]
+    const o = ops().linear(v, projection); // [n, d]
+    return tensor(o.data.slice(), [1, ids.length, o.shape.at(-1)!]);
+  });
+  const scores = parts.read(written, false); // [1, n, V], through the last norm as the lens does
+  return tensor(scores.data, scores.shape.slice(1));
 }
 
 const missing = (argument: string, got: string): UnavailableError =>

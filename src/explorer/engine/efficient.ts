@@ -20,7 +20,7 @@ export interface EfficientAsked {
 }
 
 export interface EfficientShown {
-  /** Effective weights, [L, L]; NaN where the mechanism sees nothing. Of the approximations some may be negative. */
+  /** Effective weights, [Lq, Lk]; NaN where the mechanism sees nothing. Of the approximations some may be negative. */
   map: Float32Array;
   exact: Float32Array;
   /** Share of exact attention's weight on keys the mechanism sees, per query. */
@@ -66,6 +66,8 @@ const mechanisms: Record<
     shared?: boolean;
     /** Cannot hide the future: compared with attention that sees all. */
     sideways?: boolean;
+    /** Asks nothing of where a token stands, so that one text may look at another. */
+    across?: boolean;
   }
 > = {
   slidingWindow: { run: slidingWindow as Any, options: (w) => ({ window: w }), restricts: true },
@@ -98,9 +100,10 @@ const mechanisms: Record<
     restricts: false,
     full: (length) => ({ projectK: unit(length) }), // the identity mixes nothing
     sideways: true,
+    across: true,
   },
-  performer: { run: performer as Any, options: (m) => ({ features: m, seed: 1 }), restricts: false },
-  linearAttention: { run: linearAttention as unknown as Any, options: () => ({}), restricts: false },
+  performer: { run: performer as Any, options: (m) => ({ features: m, seed: 1 }), restricts: false, across: true },
+  linearAttention: { run: linearAttention as unknown as Any, options: () => ({}), restricts: false, across: true },
 };
 
 /** What a mechanism warns of (a length it pads) belongs into the page, not into the console. */
@@ -133,17 +136,27 @@ const laidOver = async (...[asked, , context]: Parameters<LabCall>): Promise<Omi
       fix: "open a model, or record with values",
     });
   }
-  if (record.queries !== record.keys || record.keys > 1024) {
+  const cross = kind === "cross" || record.queries !== record.keys;
+  if (Math.max(record.queries, record.keys) > 1024) {
     throw new OptionError({
       where: "efficient lab",
       argument: "the text",
       got: `has ${record.queries} × ${record.keys} tokens`,
-      expected: "self-attention over at most 1,024 tokens",
+      expected: "at most 1,024",
+    });
+  }
+  if (cross && !m.across) {
+    throw new UnavailableError({
+      where: "efficient lab",
+      argument: name,
+      got: "chooses keys by where they stand beside the query, and in cross-attention the two stand in different texts",
+      expected: "a mechanism without places: linformer, performer, linearAttention",
+      fix: "choose one of these, or another attention of the model",
     });
   }
   const { call } = record;
-  const L = call.queries;
-  const causal = call.rule.end[0]! < L && !m.sideways;
+  const { queries: L, keys: Lk } = call;
+  const causal = !cross && call.rule.end[0]! < L && !m.sideways;
   if (m.causalOnly && !causal)
     throw new OptionError({
       where: "efficient lab",
@@ -152,21 +165,21 @@ const laidOver = async (...[asked, , context]: Parameters<LabCall>): Promise<Omi
       expected: "a causal model",
       fix: "choose another mechanism",
     });
-  const part = (x: typeof call.q, h: number, D: number) => {
-    const out = new Float32Array(L * D);
-    for (let i = 0; i < L; i++) {
+  const part = (x: typeof call.q, h: number, D: number, rows: number) => {
+    const out = new Float32Array(rows * D);
+    for (let i = 0; i < rows; i++) {
       const start = x.offset + h * x.strides[1] + i * x.strides[2];
       out.set(x.tensor.data.subarray(start, start + D), i * D);
     }
-    return tensor(out, [1, 1, L, D]);
+    return tensor(out, [1, 1, rows, D]);
   };
   const keyHead = Math.floor((head * call.keyHeads) / call.heads);
-  const q = part(call.q, head, call.headDim);
-  const k = m.shared ? q : part(call.k, keyHead, call.headDim);
+  const q = part(call.q, head, call.headDim, L);
+  const k = m.shared ? q : part(call.k, keyHead, call.headDim, Lk);
   const Dv = record.values.shape[3]!;
-  const v = tensor(record.values.data.slice(keyHead * L * Dv, (keyHead + 1) * L * Dv), [1, 1, L, Dv]);
-  const identity = tensor(unit(L).data, [1, 1, L, L]);
-  const options = { causal, scale: call.scale, ...m.options(size, L) };
+  const v = tensor(record.values.data.slice(keyHead * Lk * Dv, (keyHead + 1) * Lk * Dv), [1, 1, Lk, Dv]);
+  const identity = tensor(unit(Lk).data, [1, 1, Lk, Lk]);
+  const options = { causal, scale: call.scale, ...m.options(size, Lk) };
   const start = performance.now();
   const out = m.run(q, k, v, options).data.slice();
   const milliseconds = performance.now() - start;
@@ -176,19 +189,19 @@ const laidOver = async (...[asked, , context]: Parameters<LabCall>): Promise<Omi
   const adds = Boolean(call.bias || call.alibi || call.softcap);
   if (m.full || (adds && !m.restricts)) {
     const full = m.full
-      ? m.run(q, k, identity, { causal, scale: call.scale, ...m.full(L) }).data
+      ? m.run(q, k, identity, { causal, scale: call.scale, ...m.full(Lk) }).data
       : attentionWeights(q, k, { causal, scale: call.scale }).data;
     for (let n = 0; n < exact.length; n++) if (m.sideways || !Number.isNaN(exact[n]!)) exact[n] = full[n]!;
-  } else if (adds) restricted(map, own, v.data, out, L);
+  } else if (adds) restricted(map, own, v.data, out, L); // only ever one text
   const then = performance.now();
   attention(q, k, v, { causal, scale: call.scale });
   const exactMilliseconds = performance.now() - then;
   const theirs =
     m.full || (adds && !m.restricts)
-      ? compared({ map: map.slice(), exact: own.slice(), out, values: v.data, L, Dv, restricts: m.restricts })
+      ? compared({ map: map.slice(), exact: own.slice(), out, values: v.data, L, Lk, Dv, restricts: m.restricts })
       : undefined;
   return {
-    ...compared({ map, exact, out, values: v.data, L, Dv, restricts: m.restricts }),
+    ...compared({ map, exact, out, values: v.data, L, Lk, Dv, restricts: m.restricts }),
     ...(theirs && {
       model: { kept: theirs.kept, error: theirs.error, totalKept: theirs.totalKept, totalError: theirs.totalError },
     }),
@@ -230,19 +243,20 @@ function compared(o: {
   out: Float32Array;
   values: Float32Array;
   L: number;
+  Lk: number;
   Dv: number;
   restricts: boolean;
 }): Pick<EfficientShown, "map" | "exact" | "kept" | "error" | "totalKept" | "totalError"> {
-  const { map, exact, out, values, L, Dv } = o;
+  const { map, exact, out, values, L, Lk, Dv } = o;
   const kept = new Float32Array(L);
   const error = new Float32Array(L);
   let [off, all] = [0, 0];
   const want = new Float64Array(Dv);
   for (let i = 0; i < L; i++) {
     want.fill(0);
-    for (let j = 0; j < L; j++) {
-      const w = exact[i * L + j]!;
-      const n = i * L + j;
+    for (let j = 0; j < Lk; j++) {
+      const n = i * Lk + j;
+      const w = exact[n]!;
       if (Number.isNaN(w)) map[n] = Number.NaN;
       else {
         if (map[n] !== 0 || !o.restricts) kept[i]! += w;

@@ -147,12 +147,16 @@ export class Engine implements EngineApi {
     return source.lens?.(result, top) ?? [];
   }
 
-  async compareNext({ run, with: other }: { run: number; with: number }): Promise<NextChange> {
-    return nextChange(this.#runs.get(run), this.#runs.get(other));
+  async compareNext(asked: { run: number; with: number; position?: number }): Promise<NextChange> {
+    return nextChange(this.#runs.get(asked.run), this.#runs.get(asked.with), asked.position);
   }
 
-  async sweep({ run, output }: { run: number; output: Ablation }, options: CallOptions = {}): Promise<SweepResult[]> {
-    return sweepHeads(this.#runs.get(run), output, options, breathe);
+  async sweep(
+    asked: { run: number; kind?: Kind; output: Ablation },
+    options: CallOptions = {},
+  ): Promise<SweepResult[]> {
+    const run = this.#runs.get(asked.run);
+    return sweepHeads(run, asked.kind ? kindOf(run, asked.kind) : run.kinds[0]!, asked.output, options, breathe);
   }
 
   async generate(

@@ -45,5 +45,7 @@ export const labs: Record<string, LabCall> = {
   alignment: later(async () => (await import("./alignment.js")).alignment),
   recompute: later(async () => (await import("./recompute.js")).recompute),
   generated: later(async () => (await import("./generated.js")).generated),
+  scale: later(async () => (await import("./chapter-numbers.js")).scale),
+  resting: later(async () => (await import("./chapter-numbers.js")).resting),
   stream: later(async () => (await import("./play.js")).stream),
 };

@@ -7,20 +7,21 @@
  * its mean first), o = W_O·Σ_j α_j v_j. Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
  */
 import type { Model } from "../../models/index.js";
-import { readInputs } from "../../models/inputs.js";
 import type { Tensor } from "../../tensor/index.js";
 import { UnavailableError } from "../../tensor/index.js";
 import { QkRecord, type Trace } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
 import { lensParts } from "./lens.js";
 import { divergence, logProbabilities } from "./predict.js";
+import type { Kind } from "./protocol.js";
+import { batchOf } from "./reading.js";
 import { outputProjection } from "./weights.js";
 
 export interface LensPathShown {
   /** A row for the embedding (layer 0) and one after each layer. */
   layers: { layer: number; probability: number; rank: number; kl: number }[];
   /** What each head adds to the word's logit, and what all the rest does. */
-  heads: { layer: number; head: number; adds: number }[];
+  heads: { kind: Kind; layer: number; head: number; adds: number }[];
   rest: number;
   logit: number;
 }
@@ -56,29 +57,30 @@ function attribution(
   token: number,
   parts: NonNullable<ReturnType<typeof lensParts>>,
 ): Pick<LensPathShown, "heads" | "rest"> {
+  const { direct } = parts;
+  if (!direct) return { heads: [], rest: Number.NaN };
   let stream: Float32Array | undefined;
-  const { ids } = trace.info.sequences[0]!;
   model.scoped(() => {
-    model.compute(readInputs({ inputIds: [ids] }, model.limits), { logits: "none", stream: (x) => { stream = rowOf(x, position); } }); // biome-ignore format: one call
+    model.compute(batchOf(model, trace.info), { logits: "none", stream: (x) => { stream = rowOf(x, position); } }); // biome-ignore format: one call
     return [];
   });
   // Where what attention gives is normed before it is added, the heads' shares do not add up.
   if (!stream || model.layerAt(0)?.normsAfter) return { heads: [], rest: Number.NaN };
-  const reads = parts.reader(stream, token); // u ⊙ w / σ, so that a part's share is a dot product
+  const reads = direct.reader(stream, token); // u ⊙ w / σ, so that a part's share is a dot product
   const heads: LensPathShown["heads"] = [];
   let all = 0;
-  for (const layer of trace.layers("self")) {
-    const record = trace.record(layer, "self");
-    if (!(record instanceof QkRecord) || !record.values) continue;
+  for (const record of trace.records) {
+    const { kind, layer } = record.site;
+    if (kind === "encoder" || !(record instanceof QkRecord) || !record.values) continue;
     for (let head = 0; head < record.heads; head++) {
-      const projection = outputProjection(model, layer, head);
+      const projection = outputProjection(model, layer, head, kind);
       if (!projection) continue;
       const adds = reads(headOutput(record, head, position, projection));
-      heads.push({ layer, head, adds });
+      heads.push({ kind, layer, head, adds });
       all += adds;
     }
   }
-  return { heads, rest: reads(stream) + parts.offset(token) - all };
+  return { heads, rest: reads(stream) + direct.offset(token) - all };
 }
 
 /** W_O·Σ_j α_j v_j of one head at one position, [width]. */

@@ -1,51 +1,47 @@
 /**
  * @file The logit lens: what the model would say if it stopped after a layer. Each hidden state goes through the last norm and
- * the word table. nostalgebraist 2020, "interpreting GPT: the logit lens".
+ * the word table. nostalgebraist 2020, "interpreting GPT: the logit lens". Of an encoder–decoder the decoder has one; a
+ * masked-language model's states go through its whole head.
  */
 import { ops } from "../../kernels/index.js";
-import { capped } from "../../models/head.js";
 import type { Model } from "../../models/index.js";
 import type { Parameter } from "../../nn/parameter.js";
 import { tensor, type Tensor } from "../../tensor/index.js";
 import type { Trace } from "../../trace/index.js";
 import { topOf } from "./predict.js";
 import type { Guess } from "./protocol.js";
+import { wordTable } from "./weights.js";
 
-const known = new WeakMap<Model, { table: Tensor; norm: Tensor; bias: Tensor | undefined }>();
-
-/** What reads a model's states out, as plain numbers. Read once. */
-function readOutOf(model: Model, { norm, head }: NonNullable<Model["readOut"]>, word: Parameter) {
-  let found = known.get(model);
-  if (!found) {
-    const own = (x: Tensor): Tensor => tensor(x.data.slice(), x.shape); // out of the kernel's memory, which a scope may take back
-    found = ops().scope(() => ({
-      table: own(word.copy()),
-      norm: own(norm.scale),
-      bias: "bias" in norm && norm.bias ? own(norm.bias.tensor) : undefined,
-    }));
-    known.set(model, found);
-  }
-  return { ...found, epsilon: norm.epsilon, softcap: head.softcap };
+/** How a model reads words off its states; undefined where it says none. */
+export function lensParts(model: Model) {
+  /** @param x [..., d]  @param final it is after the last norm already */
+  const read = (x: Tensor, final: boolean): Tensor | undefined =>
+    model.scoped(() => {
+      const y = model.words(x, final);
+      return y && tensor(y.data.slice(), y.shape);
+    });
+  const width = wordTable(model)?.shape.at(-1);
+  if (width === undefined || !read(tensor(new Float32Array(width), [1, 1, width]), true)) return undefined;
+  return {
+    read: (x: Tensor, final: boolean): Tensor => read(x, final)!,
+    /** Logits of one state [d]. */
+    logits: (x: Float32Array, final: boolean): Float32Array => read(tensor(x, [1, 1, width]), final)!.data,
+    direct: direct(model),
+  };
 }
 
-/** The last norm and the word table of a model, as the lens needs them; undefined where they are not found. */
-export function lensParts(model: Model) {
+/**
+ * For models whose head is one norm and one matrix: what a part of the stream before that norm adds to a word's logit.
+ * Undefined where something bends in between, as in BERT's head or under a soft cap.
+ */
+function direct(model: Model) {
   const { readOut } = model;
-  if (!readOut?.head.weight) return undefined;
-  const { table, norm, bias, epsilon, softcap } = readOutOf(model, readOut, readOut.head.weight);
+  if (!readOut?.head.weight || readOut.head.softcap !== undefined) return undefined;
+  const { table, norm, bias } = plainParts(model, readOut, readOut.head.weight);
+  const { epsilon } = readOut.norm;
+  const factor = readOut.scale ?? 1;
   const width = norm.size;
-  /** @param x [..., d]  @param final it is after the last norm already */
-  const read = (x: Tensor, final: boolean): Tensor =>
-    ops().scope(() => {
-      const y = final ? x : bias ? ops().layerNorm(x, norm, bias, epsilon) : ops().rmsNorm(x, norm, epsilon);
-      const scores = ops().linear(y, table);
-      return softcap === undefined ? scores : capped(scores, softcap);
-    });
   return {
-    read,
-    /** Logits of one state [d]. */
-    logits: (x: Float32Array, final: boolean): Float32Array => read(tensor(x, [1, width]), final).data.slice(),
-    /** For the stream before the last norm: what a part of it adds to the logit of a word. */
     reader(stream: ArrayLike<number>, token: number): (part: ArrayLike<number>) => number {
       let [mean, square] = [0, 0];
       for (let d = 0; d < width; d++) mean += bias ? stream[d]! / width : 0;
@@ -57,16 +53,33 @@ export function lensParts(model: Model) {
         let sum = 0;
         for (let d = 0; d < width; d++)
           sum += ((part[d]! - own) / sigma) * norm.data[d]! * table.data[token * width + d]!;
-        return sum;
+        return factor * sum;
       };
     },
     /** What the norm's bias adds to a word's logit whatever was read. */
     offset(token: number): number {
       let sum = 0;
       if (bias) for (let d = 0; d < width; d++) sum += bias.data[d]! * table.data[token * width + d]!;
-      return sum;
+      return factor * sum;
     },
   };
+}
+
+const known = new WeakMap<Model, { table: Tensor; norm: Tensor; bias: Tensor | undefined }>();
+
+/** What reads a model's states out, as plain numbers. Read once. */
+function plainParts(model: Model, { norm }: NonNullable<Model["readOut"]>, word: Parameter) {
+  let found = known.get(model);
+  if (!found) {
+    const own = (x: Tensor): Tensor => tensor(x.data.slice(), x.shape); // out of the kernel's memory, which a scope may take back
+    found = ops().scope(() => ({
+      table: own(word.copy()),
+      norm: own(norm.scale),
+      bias: "bias" in norm && norm.bias ? own(norm.bias.tensor) : undefined,
+    }));
+    known.set(model, found);
+  }
+  return found;
 }
 
 export function lensRows(

@@ -13,7 +13,7 @@ import { lensRows } from "./lens.js";
 import { logitsAt, topOf } from "./predict.js";
 import type { CallOptions, DroppedFile, Edit, GenerationStep, ModelCard } from "./protocol.js";
 import { idsOf } from "./ids.js";
-import { idInputs, sidesOf, targetMark } from "./reading.js";
+import { asksForTarget, idInputs, sidesOf } from "./reading.js";
 import { emptyText, type RunResult, type Source, traceSource } from "./sources.js";
 import { runWithEdits } from "./what-if.js";
 import { outputProjection } from "./weights.js";
@@ -94,8 +94,6 @@ function read(model: Model, given: string, edits: Edit[]): RunResult {
   const trace = runWithEdits((options) => model.read(kept, { ...options, ...(target !== undefined && { target }) }), model, edits); // biome-ignore format: one call
   return { trace, text: given, notes };
 }
-
-const asksForTarget = `Write “source ${targetMark} target” to see the decoder read a target.`;
 
 /** A model without a tokenizer reads ids; an encoder–decoder's target follows after the mark. */
 function readIds(model: Model, given: string, edits: Edit[]): RunResult {

@@ -15,7 +15,7 @@ import type { Model } from "../../models/index.js";
 import { OptionError, tensor, UnavailableError } from "../../tensor/index.js";
 import { QkRecord, type Trace, visibleWeights } from "../../trace/index.js";
 import type { LabCall } from "./labs.js";
-import { logitsAt, topOf, writesOn } from "./predict.js";
+import { logitsAt, placeOf, saysOf, speakerOf, topOf } from "./predict.js";
 import type { Guess, Kind } from "./protocol.js";
 import { inputsOf } from "./reading.js";
 import type { Source } from "./sources.js";
@@ -42,8 +42,8 @@ export interface Edge {
   strength: number;
 }
 export interface PathShown {
-  /** What is followed: the next word, the word at the token itself, a class of the whole text, or the token's last vector. */
-  of: "next" | "word" | "class" | "vector";
+  /** What is followed: the next word, the word at the token itself, a label of it, a class of the whole text, or the token's last vector. */
+  of: "next" | "word" | "label" | "class" | "vector";
   position: number;
   /** Absent for a vector. */
   target?: Guess;
@@ -122,24 +122,22 @@ interface Result extends Pick<PathShown, "of" | "position" | "target" | "choices
 }
 
 function resultOf(trace: Trace, source: Source, { position, target }: PathAsked): Result {
-  const { logits } = trace;
   const tokens = trace.info.sequences[0]!.ids.length;
   if (position !== undefined && !(Number.isInteger(position) && position >= 0 && position < tokens)) {
     throw new OptionError({ where: "path trace", argument: "position", got: `is ${position}`, expected: `a token, 0 to ${tokens - 1}` }); // biome-ignore format: one error
   }
-  const word = (all: Float32Array, of: "next" | "word" | "class", at: number, row: number): Result => {
-    const choices = topOf(all, of === "class" ? { word: (id) => `class ${id}` } : source, 8);
+  const says = saysOf(trace, source.model as Model | undefined);
+  const word = (all: Float32Array, of: "next" | "word" | "label" | "class", at: number, row: number): Result => {
+    const choices = topOf(all, speakerOf(of, source), 8);
     const wanted = choices.find((g) => g.id === target) ?? choices[0]!;
     const before = all[wanted.id]!;
     return { of, position: at, target: wanted, choices, before, moved: (t) => logitsAt(t, row)![wanted.id]! - before };
   };
-  if (logits && logits.shape.length === 3 && logits.shape[1] === tokens) {
-    const next = writesOn(trace);
-    const masked = trace.info.sequences[0]!.tokens.findIndex((t) => /^(\[MASK\]|<mask>)$/.test(t));
-    const at = position ?? (next ? tokens - 1 : Math.max(0, masked));
-    return word(logitsAt(trace, at)!, next ? "next" : "word", at, at);
+  if (says === "class") return word(logitsAt(trace, 0)!, says, 0, 0);
+  if (says !== "none") {
+    const at = position ?? placeOf(trace, says);
+    return word(logitsAt(trace, at)!, says, at, at);
   }
-  if (logits && logits.shape.length === 2) return word(logitsAt(trace, 0)!, "class", 0, 0);
   const last = trace.hiddenStates.at(-1);
   if (!last) throw new UnavailableError({ where: "path trace", argument: "the run", got: "has neither logits nor states to follow" }); // biome-ignore format: one error
   const at = position ?? 0;

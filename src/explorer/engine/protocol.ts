@@ -27,6 +27,8 @@ export interface ModelCard {
   /** A trace can only be looked at; a model can be asked anything. */
   runs: boolean;
   generates?: boolean;
+  /** An ONNX graph: it can be run, and its inside cannot be changed. */
+  graph?: boolean;
 }
 
 /** A token as the page shows it. */
@@ -101,6 +103,7 @@ export interface RunView {
   milliseconds: number;
   /** Whether it says what comes next. */
   hasLogits: boolean;
+  says: Says;
   hasHiddenStates: boolean;
 }
 
@@ -213,6 +216,8 @@ export interface SweepResult {
   kl: number;
   target: number;
   loss: number;
+  /** As `NextChange.moved.mean`. */
+  moved: number;
 }
 
 export interface GenerationStep {
@@ -265,8 +270,8 @@ export interface EngineApi {
   valueWeighted(asked: { run: number; kind: Kind; layer: number; filter: Filter }): Promise<LayerMaps>;
   predictions(asked: { run: number; top: number }): Promise<Guess[][]>;
   lens(asked: { run: number; top: number }): Promise<{ layer: number; rows: Guess[][] }[]>;
-  compareNext(asked: { run: number; with: number }): Promise<NextChange>;
-  sweep(asked: { run: number; output: Ablation }, options?: CallOptions): Promise<SweepResult[]>;
+  compareNext(asked: { run: number; with: number; position?: number }): Promise<NextChange>;
+  sweep(asked: { run: number; kind?: Kind; output: Ablation }, options?: CallOptions): Promise<SweepResult[]>;
   generate(
     asked: { model: string; text: string; tokens: number; temperature: number; seed: number },
     options?: CallOptions & { onStep?: (step: GenerationStep) => void },
@@ -277,9 +282,17 @@ export interface EngineApi {
   lab(name: string, asked: unknown, options?: CallOptions & { onStep?: (step: unknown) => void }): Promise<unknown>;
 }
 
-/** What an edit did to the next token. */
+/** What a model's scores say: the next token, the word at a token, a label of it, a class of the whole text, or there are none. */
+export type Says = "next" | "word" | "label" | "class" | "none";
+
+/** What an edit did to what the model says, and to its last vectors. */
 export interface NextChange {
-  /** KL(before ‖ after) in nats over the whole vocabulary. */
+  of: Says;
+  /** The token it is said of; of a class none. */
+  position: number;
+  /** The last layer's vectors: how far each token's went, ‖new − old‖ / ‖old‖, and that of the mean over tokens. */
+  moved: { tokens: number[]; mean: number; cosine: number } | null;
+  /** KL(before ‖ after) in nats over all that could be said; NaN where nothing is said. */
   kl: number;
   before: Guess[];
   after: Guess[];

@@ -7,6 +7,9 @@ import { idsOf } from "./ids.js";
 /** What stands between a source and a target in the text box. */
 export const targetMark = "=>";
 
+/** Said where there is only a source. */
+export const asksForTarget = `Write “source ${targetMark} target” to see the decoder read a target.`;
+
 /** The two sides of a text; without the mark there is no target. */
 export function sidesOf(text: string): [source: string, target: string | undefined] {
   const at = text.indexOf(targetMark);

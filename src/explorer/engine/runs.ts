@@ -2,7 +2,7 @@
 import { OptionError, UnavailableError } from "../../tensor/index.js";
 import { type AttentionRecord, QkRecord, type Trace } from "../../trace/index.js";
 import { describeKinds } from "./kinds.js";
-import { topGuesses, writesOn } from "./predict.js";
+import { saysOf, topGuesses, writesOn } from "./predict.js";
 import type { Edit, Kind, KindView, RunView } from "./protocol.js";
 import type { RunResult, Source } from "./sources.js";
 
@@ -39,6 +39,7 @@ export class Runs {
       notes: result.notes,
       milliseconds,
       hasLogits: writesOn(trace),
+      says: saysOf(trace, source.model as { vocabularySize: number } | undefined),
       hasHiddenStates: trace.hiddenStates.length > 0,
     };
   }

@@ -1,15 +1,15 @@
-/** @file Every head taken out in turn, and what becomes of the next word. */
+/** @file Every head of one kind of attention taken out in turn, and what becomes of what the model says. */
 import { nextChange } from "./predict.js";
-import type { Ablation, CallOptions, Edit, SweepResult } from "./protocol.js";
+import type { Ablation, CallOptions, Edit, KindView, SweepResult } from "./protocol.js";
 import type { Run } from "./runs.js";
 
 export async function sweepHeads(
   run: Run,
+  { layers, heads, kind }: KindView,
   output: Ablation,
   options: CallOptions,
   breathe: () => Promise<void>,
 ): Promise<SweepResult[]> {
-  const { layers, heads, kind } = run.kinds[0]!;
   const results: SweepResult[] = [];
   for (const layer of layers) {
     for (let head = 0; head < heads; head++) {
@@ -23,6 +23,7 @@ export async function sweepHeads(
         kl: change.kl,
         target: change.target ? change.target.after - change.target.before : 0,
         loss: (change.lossAfter ?? 0) - (change.lossBefore ?? 0),
+        moved: change.moved?.mean ?? Number.NaN,
       });
       options.onProgress?.(results.length, layers.length * heads, "heads tried");
     }

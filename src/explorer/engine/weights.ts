@@ -1,4 +1,5 @@
 /** @file Weights of a model that views need: a head's part of the output projection, the last norm, the word table. */
+import { ops } from "../../kernels/index.js";
 import type { Model } from "../../models/index.js";
 import { type Tensor, tensor } from "../../tensor/index.js";
 import type { Kind } from "./protocol.js";
@@ -85,7 +86,12 @@ function headCounts(model: Model): { heads: number; keyHeads: number } | undefin
 }
 
 /** W_Q, W_K and W_V of one head: the rows of the projections that make it. */
-export function headProjections(model: Model, layer: number, head: number): HeadProjections | undefined {
+export function headProjections(
+  model: Model,
+  layer: number,
+  head: number,
+  kind: Kind = "self",
+): HeadProjections | undefined {
   const counts = headCounts(model);
   if (!counts) return undefined;
   const keyHead = Math.floor((head * counts.keyHeads) / counts.heads);
@@ -111,6 +117,7 @@ export function headProjections(model: Model, layer: number, head: number): Head
       `layers.${layer}.self_attn.${what}_proj`,
       `layer.${layer}.attention.self.${long}`,
       `layer.${layer}.attention.${what}_lin`,
+      ...(kind === "self" ? [] : [`${stackOf(kind)}.block.${layer}.${sublayerOf(kind)}.${what}`]),
     ];
     const together = [`layers.${layer}.self_attn.qkv_proj`, `layers.${layer}.attention.query_key_value`];
     const find = (end: string): Tensor | undefined =>
@@ -135,8 +142,23 @@ export function headProjections(model: Model, layer: number, head: number): Head
   return { q: q.weight, k: k.weight, v: v.weight, ...(q.bias && { qBias: q.bias }), ...(k.bias && { kBias: k.bias }), ...(v.bias && { vBias: v.bias }) }; // biome-ignore format: one head
 }
 
-/** What a layer's attention does to its input first: the norm before it, or, in a layer that norms afterwards, nothing. */
-export function layerNormOf(model: Model, layer: number): (x: Tensor) => Tensor {
+/** What stands before a layer's attention: its norm; BERT, whose layers norm afterwards, norms its embeddings once. */
+export function layerNormOf(model: Model, layer: number, kind: Kind = "self"): (x: Tensor) => Tensor {
+  if (kind !== "self")
+    return normNamed(model, `${stackOf(kind)}.block.${layer}.${sublayerOf(kind).replace(/\.\w+$/, "")}.layer_norm`);
+  if (model.family === "encoder") return normNamed(model, "embeddings.LayerNorm");
   const before = model.layerAt(layer)?.before;
   return (x) => before?.forward(x) ?? x;
+}
+
+/** The norm at the end of T5's encoder, through which everything goes that its decoder looks at. */
+export const memoryNormOf = (model: Model): ((x: Tensor) => Tensor) => normNamed(model, "encoder.final_layer_norm");
+
+/** A norm by its name in the checkpoint; nothing where it is not there. */
+function normNamed(model: Model, name: string): (x: Tensor) => Tensor {
+  const [weight, bias] = [weightNamed(model, `${name}.weight`), weightNamed(model, `${name}.bias`)];
+  if (!weight) return (x) => x;
+  const { layer_norm_epsilon, layer_norm_eps } = model.config as Record<string, number | undefined>;
+  const epsilon = layer_norm_epsilon ?? layer_norm_eps ?? (bias ? 1e-12 : 1e-6);
+  return (x) => (bias ? ops().layerNorm(x, weight, bias, epsilon) : ops().rmsNorm(x, weight, epsilon));
 }

@@ -3,6 +3,7 @@ import "../app/styles/prose.css";
 import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { EfficientAsked, EfficientShown } from "../engine/efficient.js";
+import type { KindView } from "../engine/protocol.js";
 import { percent, tokenLabel } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
 import { define, View } from "../views/base.js";
@@ -34,6 +35,9 @@ const choices: readonly Choice[] = [
   { id: "linearAttention", name: "Linear", says: "all keys, but not softmax: φ(q)·φ(k) with φ = elu + 1 (Katharopoulos et al. 2020)" },
 ]; // biome-ignore format: a table
 
+/** These see all keys, wherever they stand. */
+const placeless = ["linformer", "performer", "linearAttention"];
+
 class EfficientLab extends View {
   override render(): TemplateResult {
     const { store } = this;
@@ -41,7 +45,9 @@ class EfficientLab extends View {
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
     const x = store.choice.value.extra;
-    const m = choices.find((c) => c.id === x["mechanism"]) ?? choices[0]!;
+    const cross = k.kind === "cross";
+    const offered = cross ? choices.filter((c) => placeless.includes(c.id)) : choices;
+    const m = offered.find((c) => c.id === x["mechanism"]) ?? offered[0]!;
     const size = m.size ? Math.min(m.size.to, Math.max(m.size.from, Number(x["size"] ?? m.size.start))) : 0;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
     const asked: EfficientAsked = { run: run.id, kind: k.kind, layer, head, mechanism: m.id, size };
@@ -52,34 +58,36 @@ class EfficientLab extends View {
     return html`<article class="page lab">
       <h2>Efficient lab</h2>
       <p class="lead">Comparing every pair costs N². Each of these compares fewer, or all of them roughly. What is lost depends on the head: here is layer ${layer}, head ${head} of ${run.model.name}, on your text.</p>
-      <div class="choices" role="radiogroup" aria-label="Mechanisms">${choices.map((c) => html`<button role="radio" aria-checked=${c === m} @click=${() => store.change({ extra: { ...x, mechanism: c.id, size: String(c.size?.start ?? 0) } }, "push")}>${c.name}</button>`)}</div>
-      <p>${m.name}: ${m.says}.</p>
+      <div class="choices" role="radiogroup" aria-label="Mechanisms">${offered.map((c) => html`<button role="radio" aria-checked=${c === m} @click=${() => store.change({ extra: { ...x, mechanism: c.id, size: String(c.size?.start ?? 0) } }, "push")}>${c.name}</button>`)}</div>
+      <p>${m.name}: ${m.says}.${cross ? " The others choose keys by where they stand beside the query; in cross-attention the two stand in different texts, so only those without places can be laid over it." : ""}</p>
       <div class="tools">
         ${m.size ? html`<label class="slider">${m.size.name} <input id="size" type="range" min=${m.size.from} max=${m.size.to} step=${m.size.step} .value=${String(size)} @input=${(e: Event) => store.change({ extra: { ...x, size: (e.target as HTMLInputElement).value } })} /><output>${size}</output></label>` : nothing}
         <label>layer <select @change=${(e: Event) => store.change({ layer: Number((e.target as HTMLSelectElement).value) })}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layer}>${l}</option>`)}</select></label>
         <label>head <select @change=${(e: Event) => store.change({ head: Number((e.target as HTMLSelectElement).value) })}>${[...Array(k.heads).keys()].map((h) => html`<option value=${h} ?selected=${h === head}>${h}</option>`)}</select></label>
       </div>
-      ${answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value, k.rows.map(tokenLabel), m) : waiting(answer, "Computing both")}
+      ${!k.hasScores || !k.hasValues ? html`<p class="empty">${k.hasScores ? "The values v are not in this recording, and an output’s error cannot be told without them. Record it with them: qkv trace … --values" : "Finished maps are all there is here: without q, k and v no mechanism can be laid over them."}</p>` : answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value, k, m) : waiting(answer, "Computing both")}
     </article>`; // biome-ignore format: one template
   }
 
-  #result(r: EfficientShown, labels: string[], m: Choice): TemplateResult {
-    const roughly = ["performer", "linearAttention", "linformer"].includes(m.id);
+  #result(r: EfficientShown, k: KindView, m: Choice): TemplateResult {
+    const roughly = placeless.includes(m.id);
+    const [labels, columns] = [k.rows.map(tokenLabel), k.columns.map(tokenLabel)];
     const points = (values: Float32Array): { x: number; y: number }[] => Array.from(values, (y, x) => ({ x, y }));
     return html`
       <p class="lead" data-testid="efficient">${roughly ? "All keys are seen." : html`It keeps <span class="figure">${percent(r.totalKept)}</span> of the weight.`} The output is off by <span class="figure">${percent(r.totalError)}</span>, against ${r.against}.${r.model ? html` Against this model’s own attention ${roughly ? nothing : html`it keeps <span class="figure">${percent(r.model.totalKept)}</span> and `}it is off by <span class="figure" data-testid="model-error">${percent(r.model.totalError)}</span>.` : nothing}${r.notes.map((n) => html` <span class="soft">(The text ${n}.)</span>`)}</p>
-      <div class="two-up"><figure><figcaption>Exact</figcaption><qkv-plain-map .map=${{ rows: labels, columns: labels, values: r.exact, says: "Exact attention.", height: 360 }}></qkv-plain-map></figure>
-      <figure><figcaption>${m.name}${roughly ? "" : ": hatched is never looked at"}</figcaption><qkv-plain-map .map=${{ rows: labels, columns: labels, values: r.map, says: `The effective map of ${m.name}.`, height: 360 }}></qkv-plain-map></figure></div>
+      <div class="two-up"><figure><figcaption>Exact</figcaption><qkv-plain-map .map=${{ rows: labels, columns, values: r.exact, says: "Exact attention.", height: 360 }}></qkv-plain-map></figure>
+      <figure><figcaption>${m.name}${roughly ? "" : ": hatched is never looked at"}</figcaption><qkv-plain-map .map=${{ rows: labels, columns, values: r.map, says: `The effective map of ${m.name}.`, height: 360 }}></qkv-plain-map></figure></div>
       <div class="two-up charts">
         ${chart({ title: r.model ? "Query by query; vs model: error against the model’s own attention" : "Query by query", x: "query", y: "share", top: Math.ceil(Math.max(1, ...r.error, ...(r.model?.error ?? []))), lines: [...(roughly ? [] : [{ name: "kept", colour: "var(--line-b)", points: points(r.kept) }]), { name: "error", colour: "var(--line-a)", dash: "7 3", points: points(r.error) }, ...(r.model ? [{ name: "vs model", colour: "var(--line-c)", dash: "2 3", points: points(r.model.error) }] : [])] })}
         ${chart({ title: "Multiply-adds of one head, counted by the code that runs", x: "tokens", y: "multiply-adds", logX: true, logY: true, lines: [{ name: "exact", colour: "var(--line-c)", points: r.cost.map((c) => ({ x: c.length, y: c.exact })) }, { name: m.name, colour: "var(--line-a)", dash: "7 3", points: r.cost.map((c) => ({ x: c.length, y: c.own })) }] })}
       </div>
-      <div class="scrolls" tabindex="0" role="group" aria-label="Costs"><table class="numbers" data-testid="cost"><caption>What one head costs. On these ${labels.length} tokens, measured: ${m.name} ${r.milliseconds.toFixed(2)} ms, exact ${r.exactMilliseconds.toFixed(2)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">FLOP exact</th><th scope="col">FLOP ${m.name}</th><th scope="col">less by</th><th scope="col">read and written, exact</th><th scope="col">${m.name}</th><th scope="col">an N × N map would be</th></tr></thead>
+      <div class="scrolls" tabindex="0" role="group" aria-label="Costs"><table class="numbers" data-testid="cost"><caption>What one head costs. On these ${sizeOf(k)} tokens, measured: ${m.name} ${r.milliseconds.toFixed(2)} ms, exact ${r.exactMilliseconds.toFixed(2)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">FLOP exact</th><th scope="col">FLOP ${m.name}</th><th scope="col">less by</th><th scope="col">read and written, exact</th><th scope="col">${m.name}</th><th scope="col">an N × N map would be</th></tr></thead>
         <tbody>${r.cost.map((c) => html`<tr><td>${c.length.toLocaleString("en")}</td><td>${million(2 * c.exact)}</td><td>${million(2 * c.own)}</td><td>${(c.exact / c.own).toFixed(1)}×</td><td>${megabytes(c.exactBytes)}</td><td>${megabytes(c.ownBytes)}</td><td>${megabytes(c.mapBytes)}</td></tr>`)}</tbody></table></div>
       <p class="soft">Exact attention in this library never stores that map either: memory is O(N), only the arithmetic is N². More on your own data: <code>qkv compare</code>.</p>`; // biome-ignore format: one template
   }
 }
 
+const sizeOf = ({ queries, keys }: KindView): string => (queries === keys ? `${queries}` : `${queries} × ${keys}`);
 const megabytes = (n: number): string => `${(n / 1e6).toFixed(n < 1e6 ? 2 : 1)} MB`;
 const million = (n: number): string =>
   `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: n < 1e7 ? 2 : 0 })} M`;

@@ -36,7 +36,7 @@ class GotchaLab extends View {
       run: run.id, id: mistake.id, kind: k.kind, layer: layerOf(store, k), head: headOf(store, k),
     }; // biome-ignore format: one object
     const answer =
-      asked && revealed
+      asked && revealed && k?.hasScores
         ? store.ask<GotchaShown>(
             `gotcha ${JSON.stringify(asked)}`,
             () => store.engine.lab("gotcha", asked) as Promise<GotchaShown>,
@@ -53,7 +53,8 @@ class GotchaLab extends View {
         <h3 id="mistake">${mistake.name}</h3>
         <dl class="versions"><dt>wrong</dt><dd><code>${mistake.wrong}</code></dd><dt>right</dt><dd><code>${mistake.right}</code></dd></dl>
         <p class="ask"><b>Before you look:</b> ${mistake.ask}</p>
-        ${revealed ? nothing : html`<button class="primary" @click=${() => this.#reveal()}>Show me</button>`}
+        ${k && !k.hasScores ? html`<p class="empty">${run!.model.name} holds finished maps only. A mistake is made on the scores q·k, which are not in it. Open a model, or a trace with q and k.</p>` : nothing}
+        ${revealed || (k && !k.hasScores) ? nothing : html`<button class="primary" @click=${() => this.#reveal()}>Show me</button>`}
         ${answer?.state === "loading" ? waiting(answer, "Making the mistake") : nothing}
         ${answer?.state === "failed" ? failure(answer.message) : nothing}
         ${this.#shown ? this.#result(this.#shown, mistake) : nothing}

@@ -5,6 +5,7 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import type { Edge, PathAsked, PathShown } from "../engine/path.js";
 import { percent, tokenLabel, visible } from "../scene/tokens.js";
 import { define, View } from "../views/base.js";
+import { closed, openModel } from "../views/closed.js";
 import { failure, waiting } from "../views/waiting.js";
 
 export const tag = "qkv-path-lab";
@@ -15,6 +16,7 @@ const followed = (p: PathShown, token: string): TemplateResult => {
   const word = p.target ? visible(p.target.text) : "";
   if (p.of === "next") return html`the logit of “<b>${word}</b>” after <bdi>${token}</bdi>`;
   if (p.of === "word") return html`the logit of “<b>${word}</b>” at <bdi>${token}</bdi>`;
+  if (p.of === "label") return html`the logit of <b>${word}</b> at <bdi>${token}</bdi>`;
   if (p.of === "class") return html`the logit of <b>${word}</b>`;
   return html`the last vector of <bdi>${token}</bdi>`;
 };
@@ -27,6 +29,9 @@ class PathLab extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
+    const shut = closed(run.model);
+    if (shut)
+      return html`<article class="page lab"><h2>Path trace</h2><p class="empty">${shut} A path is found by running the model again with an edge cut. ${openModel}</p></article>`;
     const { extra } = store.choice.value;
     const whole = (name: string): number | undefined =>
       /^\d+$/.test(extra[name] ?? "") ? Number(extra[name]) : undefined;

@@ -1,7 +1,7 @@
 /** @file What belongs to an ONNX graph on disk: its file, outside weights, the tokenizer beside it or one folder up; and its runtime. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** The graph a path means: the file itself, or of a folder without other weights its (onnx/)model.onnx. */
 export function onnxFile(path: string): string | undefined {
@@ -25,7 +25,10 @@ export async function onnxFiles(graph: string): Promise<string[]> {
   const words = ["tokenizer.json", "tokenizer_config.json", "config.json"].flatMap(
     (f) => [join(folder, f), join(dirname(folder), f)].find(existsSync) ?? [],
   );
-  return [graph, ...beside, ...words];
+  // A decoder is read with its encoder's file: the names that optimum and transformers.js give them.
+  const kind = /^decoder(?:_with_past)?(?:_model)?(?:_merged)?(.*\.onnx)$/.exec(basename(graph))?.[1];
+  const encoder = kind === undefined ? [] : [`encoder_model${kind}`, `encoder${kind}`].map((f) => join(folder, f)).filter(existsSync); // biome-ignore format: one list
+  return [graph, ...encoder, ...beside, ...words];
 }
 
 /** Where onnxruntime-web lies; undefined when it is not installed. */

@@ -19,8 +19,8 @@ export interface ExplorerOptions {
   port?: number;
   /** A loopback address. Default 127.0.0.1. */
   host?: string;
-  /** Model folders and trace files to hand over, beside the bundled model. */
-  models?: string[];
+  /** Model folders and trace files to hand over, beside the bundled model; shown by their own name, or the one given. */
+  models?: (string | { path: string; name: string })[];
   /** The text to begin with. */
   text?: string;
   /** Where the built page is; default: beside the library. */
@@ -105,10 +105,11 @@ interface Shared {
   path: string;
 }
 
-function shareable(bundled: string, models: string[]): Shared[] {
+function shareable(bundled: string, models: NonNullable<ExplorerOptions["models"]>): Shared[] {
   const out: Shared[] = [];
   if (existsSync(bundled)) out.push({ id: "bundled", name: "Bundled GPT", kind: "bundled", path: bundled });
-  models.forEach((path, n) => {
+  models.forEach((model, n) => {
+    const { path, name } = typeof model === "string" ? { path: model, name: basename(model) } : model;
     if (!existsSync(path)) {
       throw new OptionError({
         where: "explore",
@@ -122,7 +123,7 @@ function shareable(bundled: string, models: string[]): Shared[] {
     const file = statSync(path).isFile();
     out.push({
       id: `model-${n + 1}`,
-      name: basename(path),
+      name,
       kind: onnx ? "onnx" : file && !path.endsWith(".gguf") ? "trace" : "folder",
       path: onnx ?? path,
     });

@@ -1,9 +1,10 @@
 /** @file What a head's weights say by themselves: which words it looks for (QK) and what seeing a word makes it say (OV). */
-import { html, nothing, type TemplateResult } from "lit";
+import { html, type TemplateResult } from "lit";
 import type { CircuitShown } from "../engine/circuits.js";
 import { percent, visible } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { closed, openModel } from "./closed.js";
 import { framed } from "./framed.js";
 import { waiting } from "./waiting.js";
 
@@ -15,8 +16,8 @@ class CircuitsView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (!run.model.runs || run.model.source === "synthetic" || k.kind !== "self")
-      return html`<p class="empty">${run.model.runs && k.kind !== "self" ? "Circuits are read for models with one stack." : "A head's weights belong to its model; a trace does not hold them."} Open a GPT, Llama or BERT folder to see its circuits.</p>`;
+    const shut = closed(run.model);
+    if (shut) return html`<p class="empty">${shut} Circuits are read off a head’s weights. ${openModel}</p>`;
     const c = store.choice.value;
     const which = c.extra["circuit"] === "qk" ? "qk" : "ov";
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
@@ -41,7 +42,7 @@ class CircuitsView extends View {
       <thead><tr><th scope="col">${which === "ov" ? "seen" : "asks"}</th><th scope="col" class="words">${which === "ov" ? "says" : "looks for"}</th><th scope="col" class="words">least</th><th scope="col">itself</th><th scope="col">rank of itself</th></tr></thead>
       <tbody>${v.rows.map((r) => html`<tr class=${r.ownRank === 1 ? "lead-row" : ""}><th scope="row"><bdi>${visible(r.text).replace(/^ +$/, "␣")}</bdi></th><td class="words">${list(r.top)}</td><td class="words">${list(r.bottom)}</td><td>${score(r.own)}</td><td>${r.ownRank}</td></tr>`)}</tbody></table>`,
       )}
-      <p class="soft small">Word vectors alone, after the layer’s first norm: positions and earlier layers are left out. Exact for layer 0 of a model with rotary positions at distance 0, the usual reading for later layers (Elhage et al. 2021).</p>${nothing}`;
+      <p class="soft small">Word vectors alone, after the layer’s first norm: positions and earlier layers are left out. Exact for layer 0 of a model with rotary positions at distance 0, the usual reading for later layers (Elhage et al. 2021).${this.store.kind.value?.kind === "cross" ? " Here the decoder’s words ask and the source’s are seen, as if the encoder had only normed them." : ""}</p>`;
   }
 }
 define("qkv-circuits-view", CircuitsView);

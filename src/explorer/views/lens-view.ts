@@ -8,6 +8,7 @@ import type { LensPathShown } from "../engine/lens-path.js";
 import type { Guess, TokenView } from "../engine/protocol.js";
 import { chooseHead } from "../state/actions.js";
 import { define, View } from "./base.js";
+import { closed, openModel } from "./closed.js";
 import { framed } from "./framed.js";
 import { linearLegend } from "./legend.js";
 import { waiting } from "./waiting.js";
@@ -20,13 +21,16 @@ class LensView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (!run.hasLogits || !run.hasHiddenStates)
-      return html`<p class="empty">This run does not say what comes next, so there is nothing to read at each layer. A GPT or a Llama has a lens.</p>`;
+    const shut = closed(run.model);
+    if (shut)
+      return html`<p class="empty">${shut} The lens reads each layer’s state through the model’s word table. ${openModel}</p>`;
+    if (k.kind === "encoder")
+      return html`<p class="empty">An encoder says no words: what it makes goes to the decoder. Choose the decoder’s attention to see its lens.</p>`;
     if (k.queries > 400) return html`<p class="empty">The lens shows up to 400 tokens; this text has ${k.queries}.</p>`;
     const lens = store.ask(`lens ${run.id}`, () => store.engine.lens({ run: run.id, top })).value;
     if (lens.state !== "ready") return waiting(lens, "Reading every layer");
     if (lens.value.length === 0)
-      return html`<p class="empty">The lens reads models of one stack whose last norm and word table are known: GPT, Llama and their kin. This one has another form.</p>`;
+      return html`<p class="empty">${run.model.name} says no words: its last layer gives a vector a token, and no table turns those into words. A GPT, a Llama, a T5 or a BERT with its masked-word head has a lens.</p>`;
     const c = store.choice.value;
     const at = c.query >= 0 ? Math.min(c.query, k.queries - 1) : k.queries - 1;
     const pinned = c.extra["pin"];
@@ -34,8 +38,8 @@ class LensView extends View {
     const name = (layer: number): string => (layer === 0 ? "embedding" : `after layer ${layer - 1}`);
     const final = lens.value.at(-1)!.rows[at]!;
     return html`
-      <p class="lead">After <bdi class="query-word">${tokenLabel(k.rows[at]!)}</bdi> the model says <bdi class="key-word">${visible(final[0]!.text)}</bdi> <span class="figure">${percent(final[0]!.probability)}</span></p>
-      ${framed("Logit lens", html`<table class="lens"><caption class="sr">Likeliest next token after each layer, for each token of the text</caption>
+      <p class="lead">${run.hasLogits ? "After" : "At"} <bdi class="query-word">${tokenLabel(k.rows[at]!)}</bdi> the model says <bdi class="key-word">${visible(final[0]!.text)}</bdi> <span class="figure">${percent(final[0]!.probability)}</span></p>
+      ${framed("Logit lens", html`<table class="lens"><caption class="sr">Likeliest ${run.hasLogits ? "next token" : "word"} after each layer, for each token of the text</caption>
         <thead><tr><th scope="col"><span class="sr">layer</span></th>${k.rows.map((t, i) => html`<th scope="col" class=${i === at ? "lead-col" : ""}><bdi>${tokenLabel(t)}</bdi></th>`)}</tr></thead>
         <tbody>${[...lens.value].reverse().map(({ layer, rows }) => html`<tr><th scope="row">${name(layer)}</th>${rows.map((guesses, i) => {
           const g = pinned ? (guesses.find((x) => x.text === pinned) ?? { text: pinned, probability: 0 }) : guesses[0]!;
@@ -72,7 +76,7 @@ class LensView extends View {
       <tbody>${layers.map((l) => html`<tr><th scope="row">${name(l.layer)}</th><td>${l.rank}</td><td>${percent(l.probability)}</td><td>${l.kl.toFixed(3)}</td></tr>`)}</tbody></table>`)}</section>
       ${heads.length === 0 ? nothing : html`<section><h2 class="small-head">Which heads wrote it</h2>
       ${framed("Which heads wrote it", html`<table class="numbers" data-testid="attribution"><caption>What each adds to the logit ${logit.toFixed(3)} directly; all else (embedding, feed-forward, biases) adds ${rest.toFixed(3)}; orange takes away</caption><thead><tr><th scope="col">head</th><th scope="col">adds</th><th scope="col"><span class="sr">picture</span></th></tr></thead>
-      <tbody>${strongest.map((h) => html`<tr><th scope="row"><button class="quiet" @click=${() => chooseHead(store, h.layer, h.head)}>${h.layer}.${h.head}</button></th><td>${h.adds.toFixed(3).replace("-", "−")}</td><td class="bar-cell wide"><span class="pair-bar" .style=${h.adds < 0 ? `--a:0;--b:${-h.adds / most}` : `--a:${h.adds / most};--b:0`}>${h.adds < 0 ? html`<b></b>` : html`<i></i>`}</span></td></tr>`)}</tbody></table>`)}</section>`}</div>`; // biome-ignore format: one template
+      <tbody>${strongest.map((h) => html`<tr><th scope="row"><button class="quiet" @click=${() => { store.change({ kind: h.kind }); chooseHead(store, h.layer, h.head); }}>${h.kind === "self" ? "" : `${h.kind} `}${h.layer}.${h.head}</button></th><td>${h.adds.toFixed(3).replace("-", "−")}</td><td class="bar-cell wide"><span class="pair-bar" .style=${h.adds < 0 ? `--a:0;--b:${-h.adds / most}` : `--a:${h.adds / most};--b:0`}>${h.adds < 0 ? html`<b></b>` : html`<i></i>`}</span></td></tr>`)}</tbody></table>`)}</section>`}</div>`; // biome-ignore format: one template
   }
 }
 

@@ -8,6 +8,7 @@ import { numberWithin } from "../state/choice.js";
 import { define, View } from "./base.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
+import { closed, openModel } from "./closed.js";
 import { Stoppable } from "./stoppable.js";
 import { waiting } from "./waiting.js";
 
@@ -34,7 +35,7 @@ class TimelineView extends View {
     const run = store.shown.value;
     if (!run) return waiting(store.run.value, "Reading the text");
     if (!run.model.generates)
-      return html`<p class="empty">${run.model.name} ${run.model.generates === false ? "does not write text: it reads it both ways at once. A model like GPT or Llama has a timeline." : "is a graph or a recording, which this page does not write on with. A model’s own folder or GGUF file has a timeline."}</p>`;
+      return html`<p class="empty">${run.model.generates === false ? `${run.model.name} does not write text: it does not say what comes next. A model like GPT, Llama or T5 has a timeline.` : `${closed(run.model)} It cannot write on. ${openModel}`}</p>`;
     const c = store.choice.value;
     const { temperature, count } = lengthAndHeat(c.extra);
     const set =

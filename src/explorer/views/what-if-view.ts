@@ -3,12 +3,13 @@ import "../app/styles/grids.css";
 import { html, nothing, type TemplateResult } from "lit";
 import { colourAt, css, inkOn, rampOf } from "../draw/colour.js";
 import type { Ablation, Edit, KindView, LayerMaps, NextChange, RunView, SweepResult } from "../engine/protocol.js";
-import { groupLabel, tokenLabel, visible } from "../scene/tokens.js";
+import { groupLabel, percent, tokenLabel, visible } from "../scene/tokens.js";
 import { chooseHead, headOf, layerOf } from "../state/actions.js";
 import { define, View } from "./base.js";
 import { framed } from "./framed.js";
 import { guessBars } from "./guess-bars.js";
 import "./plain-map.js";
+import { closed, openModel } from "./closed.js";
 import { linearLegend } from "./legend.js";
 import { Stoppable } from "./stoppable.js";
 import { failure, waiting } from "./waiting.js";
@@ -62,8 +63,8 @@ class WhatIfView extends View {
     tool: { state: true },
   };
   declare scope: "head" | "layer" | "all";
-  declare sweep: { run: number; results: SweepResult[] } | undefined;
-  declare measure: "kl" | "loss" | "target";
+  declare sweep: { run: number; kind: string; results: SweepResult[] } | undefined;
+  declare measure: "kl" | "loss" | "target" | "moved";
   /** Which tokens that look are changed: all, the chosen one, those from it on. */
   declare rows: "all" | "one" | "from";
   declare form: Ablation;
@@ -85,8 +86,8 @@ class WhatIfView extends View {
     const run = store.shown.value;
     const k = store.kind.value;
     if (!run || !k) return waiting(store.run.value, "Reading the text");
-    if (!run.model.runs || run.model.source === "synthetic")
-      return html`<p class="empty">${run.model.source === "synthetic" ? "These heads are made by plan; there is no model behind them to change." : "A trace can be looked at, not changed."} Open the model itself to try this.</p>`;
+    const shut = closed(run.model);
+    if (shut) return html`<p class="empty">${shut} It can be looked at, not changed. ${openModel}</p>`;
     const c = store.choice.value;
     const failed = store.run.value.state === "failed" ? store.run.value.message : "";
     return html`
@@ -216,27 +217,48 @@ class WhatIfView extends View {
   #lastEffect: TemplateResult | undefined;
   #effect(run: RunView): TemplateResult {
     const { store } = this;
-    if (!run.hasLogits)
-      return html`<p class="soft">This model gives no next token; the maps of later layers show what changed.</p>`;
     // While a change is computed the last answer stays: nothing jumps under a hand that drags.
     const last = this.#lastEffect ?? html`<p class="soft">…</p>`;
     const base = this.#base(run);
     if (!base) return last;
-    const change = store.ask(`change ${base.id} ${run.id}`, () =>
-      store.engine.compareNext({ run: base.id, with: run.id }),
+    const { query } = store.choice.value;
+    const position = run.says !== "next" && query >= 0 && store.kind.value?.kind !== "encoder" ? query : undefined;
+    const change = store.ask(`change ${base.id} ${run.id} ${position}`, () =>
+      store.engine.compareNext({ run: base.id, with: run.id, ...(position !== undefined && { position }) }),
     ).value;
     if (change.state === "failed") return failure(change.message);
     if (change.state !== "ready") return last;
     const v: NextChange = change.value;
     const edited = store.choice.value.edits.length > 0;
-    this.#lastEffect = html`<h2 class="small-head">The next token</h2>
-      ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, edited ? ["before", "after"] : ["probability", ""])}
-      <dl class="facts">
+    const token = tokenLabel(run.kinds.find((x) => x.kind !== "encoder")!.rows[v.position]!);
+    const title = { next: "The next token", word: html`The word at <bdi>${token}</bdi>`, label: html`The label of <bdi>${token}</bdi>`, class: "The class", none: "" }[v.of]; // biome-ignore format: one table
+    this.#lastEffect = html`${
+      v.of === "none"
+        ? nothing
+        : html`<h2 class="small-head">${title}</h2>
+      ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, edited ? ["before", "after"] : ["probability", ""], v.of === "next" ? "Next tokens" : "Guesses")}`
+    }
+      ${v.of === "next" || !v.moved ? nothing : this.#vectors(v.moved, run)}
+      ${
+        v.of === "none"
+          ? nothing
+          : html`<dl class="facts">
         <div><dt>KL from the original</dt><dd data-testid="kl">${v.kl.toFixed(4)} nats</dd></div>
         ${v.lossBefore === null ? nothing : html`<div><dt>loss on this text</dt><dd>${v.lossBefore.toFixed(4)}${edited ? html` → <b>${v.lossAfter!.toFixed(4)}</b>` : ""} nats a token</dd></div>`}
         ${v.target ? html`<div><dt>logit of “${visible(v.target.text)}”</dt><dd>${v.target.before.toFixed(3)}${edited ? html` → <b>${v.target.after.toFixed(3)}</b>` : ""}</dd></div>` : nothing}
-      </dl>`;
+      </dl>`
+      }`;
     return this.#lastEffect;
+  }
+
+  /** What became of the last vectors, for a model that is asked for them. */
+  #vectors({ tokens, mean, cosine }: NonNullable<NextChange["moved"]>, run: RunView): TemplateResult {
+    const { rows } = run.kinds.find((x) => x.kind !== "encoder")!;
+    const most = [...tokens.entries()].sort(([, a], [, b]) => b - a).slice(0, 5).filter(([, x]) => x > 0); // biome-ignore format: one list
+    return html`<h2 class="small-head">The last vectors</h2>
+      <dl class="facts"><div><dt>mean over tokens moved by</dt><dd data-testid="moved">${percent(mean)} of its length</dd></div>
+        <div><dt>cosine with the original</dt><dd>${cosine.toFixed(5)}</dd></div>
+        ${most.map(([i, x]) => html`<div><dt>${i}: <bdi>${tokenLabel(rows[i]!)}</bdi></dt><dd>${percent(x)}</dd></div>`)}</dl>`;
   }
 
   #dragged = { weight: 0 };
@@ -304,7 +326,6 @@ class WhatIfView extends View {
   }
 
   #sweep(run: RunView, k: KindView): TemplateResult {
-    if (!run.hasLogits) return html``;
     const { busy, progress } = this.#work;
     return html`<section class="block"><h2 class="small-head">Which head matters for this text?</h2>
       <p class="soft">Each head is taken out in turn, everything else left alone.</p><p class="tools"><label>taken out by <select id="sweep-form" @change=${(
@@ -314,28 +335,32 @@ class WhatIfView extends View {
       }}>${Object.entries(forms).map(([id, name]) => html`<option value=${id} ?selected=${id === this.form}>${name}</option>`)}</select></label>
       ${busy ? html`${this.#work.bar("heads tried")} ${progress ? `${progress.done} of ${progress.total}` : ""} ${this.#work.button}` : html`<button id="sweep" ?disabled=${this.store.run.value.state !== "ready"} @click=${() => this.#start(run)}>Silence every head in turn</button>`}</p>
       ${this.#work.alarm}
-      ${this.sweep ? this.#sweepGrid(this.sweep.results, k) : nothing}</section>`;
+      ${this.sweep?.kind === k.kind ? this.#sweepGrid(this.sweep.results, k, run) : nothing}</section>`;
   }
 
   async #start(run: RunView): Promise<void> {
+    const { kind } = this.store.kind.peek()!;
     await this.#work.start(async (options) => {
-      const results = await this.store.engine.sweep({ run: run.id, output: this.form }, options);
-      this.sweep = { run: run.id, results };
-      const top = [...results].sort((a, b) => b.kl - a.kl)[0];
+      const results = await this.store.engine.sweep({ run: run.id, kind, output: this.form }, options);
+      this.sweep = { run: run.id, kind, results };
+      if (run.says === "none") this.measure = "moved";
+      else if (run.says !== "next" && this.measure === "loss") this.measure = "kl";
+      const by = run.says === "none" ? "moved" : "kl";
+      const top = [...results].sort((a, b) => b[by] - a[by])[0];
       if (top) this.store.spoken.value = `Sweep done. Most changes without layer ${top.layer} head ${top.head}.`;
     });
   }
 
-  #sweepGrid(results: SweepResult[], k: KindView): TemplateResult {
-    const of = (r: SweepResult): number =>
-      this.measure === "kl" ? r.kl : this.measure === "loss" ? r.loss : -r.target;
+  #sweepGrid(results: SweepResult[], k: KindView, { says }: RunView): TemplateResult {
+    const of = (r: SweepResult): number => (this.measure === "target" ? -r.target : r[this.measure]);
     const most = Math.max(1e-9, ...results.map((r) => Math.abs(of(r))));
     const ramp = rampOf(this.store.choice.value.scale, this.store.mode.value);
     const names = {
-      kl: "KL of the next token, nats",
-      loss: "loss rises by, nats a token",
-      target: "logit of the likeliest token falls by",
-    } as const;
+      ...(says !== "none" && { kl: `KL of ${{ next: "the next token", word: "the word at its token", label: "its token’s label", class: "the class" }[says]}, nats` }),
+      ...(says === "next" && { loss: "loss rises by, nats a token" }),
+      ...(says !== "none" && { target: "logit of the likeliest falls by" }),
+      moved: "last vectors’ mean moves by, of its length",
+    } as Record<WhatIfView["measure"], string>; // biome-ignore format: one table
     return html`<label>measured by <select id="sweep-measure" @change=${(e: Event) => { this.measure = (e.target as HTMLSelectElement).value as "kl"; }}>${Object.entries(names).map(([id, name]) => html`<option value=${id} ?selected=${id === this.measure}>${name}</option>`)}</select></label>
       ${framed("Effect of each head", html`<table class="score-grid"><caption>${names[this.measure]}</caption>
       <thead><tr><th scope="col"><span class="sr">layer</span></th>${[...Array(k.heads).keys()].map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>

@@ -40,6 +40,8 @@ export interface QkTap {
   softcap?: number | undefined;
   /** Tensors added to the scores. */
   biases: string[];
+  /** The values as they enter the second product, [B, Hk, Tk, Dv], where they do so plainly. */
+  v?: string | undefined;
 }
 
 /** One attention as a finder sees it. */

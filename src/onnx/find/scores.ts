@@ -8,18 +8,28 @@ import { floatOf, FLOAT, intOf, type Node, standard } from "../proto/model.js";
 import type { Scope } from "../graph/scope.js";
 import type { QkTap } from "./found.js";
 import { operands } from "./products.js";
-import type { Softmax } from "./softmax.js";
+import type { Softmax, ValuesProduct } from "./softmax.js";
 
 /** The repairs of rows without a key that leave every other row alone. */
 const repairs = new Set(["Cast", "Identity", "Dropout", "Where", "IsNaN"]);
 
-export function plainScores(scope: Scope, softmax: Softmax, path: readonly Node[], product: Node): QkTap | undefined {
+export function plainScores(scope: Scope, softmax: Softmax, values: ValuesProduct, product: Node): QkTap | undefined {
+  const { path } = values;
   if (softmax.node.op !== "Softmax" || !path.every((n) => repairs.has(n.op))) return undefined;
   if (path.some((n) => n.op === "Where") && !path.some((n) => n.op === "IsNaN") && !guarded(scope, path))
     return undefined;
   const chain = chainTo(scope, softmax.scores, product);
   if (!chain) return undefined;
-  return operandsTap(scope, product, chain);
+  const tap = operandsTap(scope, product, chain);
+  return tap && { ...tap, v: plainValues(scope, values) };
+}
+
+/** The other side of the product with the values, where it is a plain one of four axes. */
+function plainValues(scope: Scope, { node, place }: ValuesProduct): string | undefined {
+  const v = node.inputs[1];
+  if (!standard(node, "MatMul") || place !== 0 || v === undefined) return undefined;
+  const { dims, type } = scope.value(v);
+  return dims?.length === 4 && (type === FLOAT || type === 0) ? v : undefined;
 }
 
 /** A Where whose condition is an IsNaN of the weights. */

@@ -84,7 +84,7 @@ function attentionAround(scope: Scope, softmax: Softmax): Found | undefined {
     heads: headsOf(scope, tap, left),
     qk:
       tap.form === "tensor" && !tap.transposed && !tap.perm && !tap.scale
-        ? plainScores(scope, softmax, values.path, product)
+        ? plainScores(scope, softmax, values, product)
         : undefined,
     witnesses: [softmax.node, product, values.node],
   };

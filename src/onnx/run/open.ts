@@ -48,6 +48,8 @@ export interface RunOptions {
   kinds?: readonly AttentionKind[] | undefined;
   /** Keep finished maps instead of q and k, also where both would do. Default false: maps cost O(T²) a head. */
   maps?: boolean | undefined;
+  /** Keep the values beside q and k, where they are. Default false, as for models of our own. */
+  values?: boolean | undefined;
   /** Texts and tokens of the sequences, where the caller knows them. */
   sequences?: Sequence[] | undefined;
   sources?: Sequence[] | undefined;
@@ -126,7 +128,7 @@ export class OnnxModel {
     const wanted = taps.filter((t) => chosen.has(t.site));
     const own = this.#ports.outputs.map((v) => v.name);
     const tensors = toOrt(runtime.ort, this.#ports.inputs, feeds);
-    const fetches = [...own, ...wanted.flatMap((t) => t.names)];
+    const fetches = [...own, ...wanted.flatMap((t) => [...t.names, ...(options.values && t.values ? [t.values] : [])])];
     const results = await session.run(tensors, fetches).catch((error: unknown) => {
       if (taps.some((t) => t.rounds)) return undefined;
       throw new FileError(

@@ -13,6 +13,8 @@ export interface SiteOutputs {
   rounds: boolean;
   /** Outputs to fetch. */
   names: string[];
+  /** One more, the values, for who wants them. */
+  values?: string | undefined;
   /** undefined: this run did not compute it (an If took the other branch). null: what came is no proof, take the map. */
   record(results: Record<string, OrtTensor>, batch: number): AttentionRecord | undefined | null;
 }
@@ -64,14 +66,16 @@ function qkOutputs(plan: Plan, site: Site): SiteOutputs {
   const k = put(floatOf(plan, found, tap.k), 4);
   const lse = put(rowLogSumExp(plan, found), 3);
   const biases = tap.biases.map((b) => put(floatOf(plan, found, b), found.scope.value(b).dims?.length ?? 4));
+  const v = tap.v && put(floatOf(plan, found, tap.v), 4);
   return {
     site,
     rounds: false,
     names: [q, k, lse, ...biases],
+    values: v,
     record: (results) => {
       const read = (name: string): Result => result(results, name);
       const { kTransposed, scale, softcap } = tap;
-      const parts = { q: read(q), k: read(k), kTransposed, lse: read(lse), biases: biases.map(read), scale, softcap };
+      const parts = { q: read(q), k: read(k), v: v && results[v] ? read(v) : undefined, kTransposed, lse: read(lse), biases: biases.map(read), scale, softcap }; // biome-ignore format: one record
       return qkRecord({ kind: site.kind, layer: site.layer }, parts) ?? null;
     },
   };

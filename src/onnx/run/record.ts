@@ -69,6 +69,8 @@ function rowsMasked(max: Result, B: number, H: number, Tq: number): Uint8Array |
 export interface QkResults {
   q: Result;
   k: Result;
+  /** [B, Hk, Tk, Dv] when asked for. */
+  v: Result | undefined;
   kTransposed: boolean;
   lse: Result;
   biases: Result[];
@@ -103,7 +105,9 @@ export function qkRecord(site: TraceSite, r: QkResults): QkRecord | undefined {
     ...(r.softcap && { softcap: r.softcap }),
     ...(rest && { bias: { tensor: rest, offset: 0, strides: [queries * keys, 0, keys, 1] as const } }),
   };
-  const record = new QkRecord(site, call, tensor(lse, [batch, heads, queries]));
+  const fits = r.v?.dims.length === 4 && r.v.dims.slice(0, 3).join() === [batch, keyHeads, keys].join();
+  const values = fits ? tensor(r.v!.data, r.v!.dims) : undefined;
+  const record = new QkRecord(site, call, tensor(lse, [batch, heads, queries]), values);
   return proves(record) ? record : undefined;
 }
 

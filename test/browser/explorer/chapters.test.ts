@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { chapters } from "../../../src/explorer/chapters/texts.js";
 import { violations } from "./axe.js";
-import { choice, cannot, eventually, explorer } from "./open.js";
+import { choice, cannot, eventually, explorer, lab } from "./open.js";
 
 describe.skipIf(cannot)("chapters", () => {
   const e = explorer();
@@ -82,6 +82,24 @@ describe.skipIf(cannot)("chapters", () => {
       await first.locator("button").nth(asks[0]!.right).click();
       expect(await first.textContent(), c.id).toContain("Yes. ");
     }
+    await page.close();
+  });
+
+  test("numbers that a chapter speaks of are computed while one reads, and change with what is chosen", async () => {
+    const page = await e.open("page=mistakes");
+    const table = page.getByTestId("scale");
+    await table.waitFor();
+    const { rows } = await lab<any>(page, "scale", { keys: 64, sizes: [1024] });
+    await eventually(() => table.locator("tbody tr").last().textContent()).toContain(rows[0].top[0].toFixed(3));
+    const bare = (): Promise<string | null> => table.locator("tbody tr").last().locator("td").nth(1).textContent();
+    const at64 = await bare();
+    await page.locator("#scale-keys").fill("2");
+    await eventually(() => table.locator("caption").textContent()).toContain(" 2 keys");
+    expect(await bare()).not.toBe(at64);
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ page: "heads" }));
+    await page.getByTestId("resting").waitFor();
+    expect(await page.getByTestId("resting").textContent()).toMatch(/0 of 24 heads .*none rests there/s);
+    expect(await violations(page)).toEqual([]);
     await page.close();
   });
 

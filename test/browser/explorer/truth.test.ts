@@ -1,8 +1,9 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: the page hands its own state over, which has no types on this side
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { type AttentionKind, attentionWeights } from "../../../src/attention/index.js";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
 import { openGoldenModel } from "./models.js";
@@ -10,7 +11,7 @@ import { loadModel, type Model } from "../../../src/models/index.js";
 import { openOnnx } from "../../../src/onnx/index.js";
 import { tensor } from "../../../src/tensor/index.js";
 import { headsOf, MapRecord, QkRecord, Trace, writeTrace } from "../../../src/trace/index.js";
-import { root } from "../../goldens/where.js";
+import { golden, root } from "../../goldens/where.js";
 import { drop } from "./drop.js";
 import { cannot, engine, eventually, explorer, lab, sentence } from "./open.js";
 
@@ -37,7 +38,13 @@ async function weighedByItsOwnProjection(page: Page, model: Model, trace: Trace,
 }
 
 describe.skipIf(cannot)("numbers and where they come from", () => {
-  const e = explorer([...Object.values(folders), onnx]);
+  // An encoder–decoder as optimum lays it down: two files beside each other, of which the decoder's is named.
+  const folder = mkdtempSync(join(tmpdir(), "qkv-pair-"));
+  const decoderFile = join(folder, "decoder_model.onnx");
+  for (const half of ["encoder", "decoder"])
+    copyFileSync(join(golden(`onnx-models/t5-${half}-torchscript-op14-eager`)!, "model.onnx"), join(folder, `${half}_model.onnx`)); // biome-ignore format: one call
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const e = explorer([...Object.values(folders), onnx, decoderFile]);
 
   const show = async (page: Page, model: string, text: string, kind = ""): Promise<void> => {
     await page.evaluate(
@@ -172,6 +179,50 @@ describe.skipIf(cannot)("numbers and where they come from", () => {
     await page.waitForSelector(".badges li");
     expect(await page.locator(".badges .bad").allTextContents()).toEqual([]);
     expect(await page.locator(".provenance").textContent()).toContain("onnxruntime-web");
+  });
+
+  test("item 2: an ONNX decoder is read with its encoder's file beside it, keeps its values, and writes on as its graph says", async () => {
+    const page = await e.open();
+    const pair = `model-${Object.keys(folders).length + 2}`;
+    await show(page, pair, "5 17 3 17 9 => 7 8 9", "cross");
+    const kinds = await page.evaluate(() => (globalThis as any).qkv.store.shown.peek().kinds.map((k: any) => [k.kind, k.queries, k.keys]) as [string, number, number][]); // biome-ignore format: one question
+    expect(kinds).toEqual([["encoder", 5, 5], ["decoder", 4, 4], ["cross", 4, 5]]); // biome-ignore format: one list
+    // The same two graphs by hand: the encoder's states into the decoder.
+    const [encoder, decoder] = [await openOnnx(join(folder, "encoder_model.onnx")), await openOnnx(decoderFile)];
+    const row = (data: number[]) => ({ data, shape: [1, data.length] });
+    const feeds = { input_ids: row([5, 17, 3, 17, 9]), attention_mask: row([1, 1, 1, 1, 1]) };
+    const read = await encoder.run(
+      Object.fromEntries(encoder.inputs.map((i) => [i.name, feeds[i.name as "input_ids"]])),
+    );
+    const states = read.outputs["last_hidden_state"] ?? Object.values(read.outputs)[0]!;
+    const wrote = async (ids: number[]) => decoder.run({ input_ids: row(ids), encoder_attention_mask: feeds.attention_mask, encoder_hidden_states: { data: states.data as Float32Array, shape: states.shape } }); // biome-ignore format: one call
+    const want = (await wrote([0, 7, 8, 9])).trace.weights({ kind: "cross", layer: 1, batch: 0 }).data;
+    const shown = await engine<{ values: number[] }>(page, "layerMaps", { kind: "cross", layer: 1, filter: {} });
+    shown.values.forEach((w, n) => { expect(w).toBeCloseTo(want[n]!, 5); }); // biome-ignore format: one line
+    // Written on: each id is the likeliest of the decoder's last row.
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ view: "timeline" }));
+    await page.click("#generate");
+    await eventually(() => page.locator(".story-token").count()).toBeGreaterThan(1);
+    const first = await page.locator(".story-token").first().textContent();
+    const { logits } = (await wrote([0, 7, 8, 9])).outputs as { logits: { data: Float32Array; shape: number[] } };
+    const last = [...logits.data.slice(-logits.shape.at(-1)!)];
+    expect(Number(first)).toBe(last.indexOf(Math.max(...last)));
+    await eventually(() => page.locator("#generate").count()).toBe(1);
+    // A graph without two stacks: its values are there, so that the efficient lab is.
+    await show(page, `model-${Object.keys(folders).length + 1}`, "5 17 3 17 9");
+    expect(await page.evaluate(() => (globalThis as any).qkv.store.shown.peek().kinds[0].hasValues)).toBe(true);
+    const { totalError } = await lab<any>(page, "efficient", {
+      layer: 0,
+      head: 0,
+      mechanism: "slidingWindow",
+      size: 128,
+    });
+    expect(totalError).toBeLessThan(1e-6);
+    // What a graph cannot give is said, not failed.
+    for (const view of ["whatif", "lens", "circuits"]) {
+      await page.evaluate((v) => (globalThis as any).qkv.store.change({ view: v }), view);
+      await eventually(() => page.locator("#stage .empty").textContent()).toContain("is an ONNX graph");
+    }
   });
 
   test("item 2: arrays from JSON, NPY, NPZ and safetensors become maps", async () => {
