@@ -2,7 +2,7 @@
 import type { AttentionCall, AttentionResult, AttentionSlopes } from "../kernel.js";
 import { outputShape } from "../layout.js";
 import { checkSame } from "../shapes.js";
-import { beginAttention, work, writeCut, writeOutput } from "./attention.js";
+import { beginAttention, work, writeBackwardCut, writeOutput } from "./attention.js";
 import type { Workspace } from "./workspace.js";
 import type { Tensor } from "../../tensor/index.js";
 
@@ -27,7 +27,7 @@ export function attentionBackward(
     const lse = w.operand(saved.lse);
     const tasks = call.batch * call.keyHeads;
     const c = beginAttention(w, call);
-    writeCut(w, c, call, 1);
+    writeBackwardCut(w, c, call);
     writeOutput(c, call, dOutput);
     c.o = w.operand(dOutput);
     c.output = w.operand(saved.output);

@@ -1,18 +1,18 @@
 /** @file Attention calls, written down for the kernel: addresses, byte strides, and how the work is cut. */
 import type { Tensor } from "../../tensor/index.js";
 import { dropoutThreshold } from "../dropout.js";
-import type { AttentionCall, AttentionResult, AttentionRule } from "../kernel.js";
+import type { AttentionCall, AttentionResult } from "../kernel.js";
 import { outputHeads, outputShape } from "../layout.js";
 import type { Block, Workspace } from "./workspace.js";
 
-/** Keys a step: 24 or 48 KB of 64-number keys. Anything from 48 to 256 is within 5 % of it; fused 128-bit tiles like longer sums. */
-const KEY_TILE = { portable: 96, relaxed: 192, wide: 96 };
-/** Panels that share a key tile while it is in the cache. */
-const PANELS = 4;
+/** Keys a step, a multiple of the register tile's rows. Anything from 48 to 256 is within 5 % of it. */
+const KEY_TILE = { portable: 160, relaxed: 192, wide: 96 };
 /** Queries of a full panel: a multiple of the register tile both ways (rows for P·V, columns for K·Qᵀ). */
-const PANEL = { portable: 64, relaxed: 24, wide: 48 };
-/** The smallest such panel, for few queries, and for windows, where a wide panel computes pairs that nobody sees. */
-const SMALL_PANEL = { portable: 8, relaxed: 24, wide: 48 };
+const PANEL = { portable: 40, relaxed: 24, wide: 48 };
+/** The same, and keys a step, in the backward pass: it sums over a panel's queries too, and longer sums are faster. */
+const BACKWARD = { portable: [80, 80], relaxed: [96, 96], wide: [96, 96] } as const;
+/** Queries of a task, about: the more they are, the less packing their keys and values costs. 256 KB of q and o at 64 numbers. */
+const TASK = 512;
 
 type Call = Block<"AttentionArgs">;
 
@@ -37,13 +37,6 @@ function seesAll({ rule, keys }: AttentionCall): boolean {
   if (rule.keyMask || rule.mask || rule.documents || rule.blocks) return false;
   for (let r = 0; r < rule.first.length; r++) if (rule.first[r]! > 0 || rule.end[r]! < keys) return false;
   return true;
-}
-
-/** The longest stretch of keys that one query may see. */
-function widest({ first, end }: AttentionRule): number {
-  let most = 0;
-  for (let r = 0; r < first.length; r++) most = Math.max(most, end[r]! - first[r]!);
-  return most;
 }
 
 function writeRule(w: Workspace, c: Call, { rule, queries }: AttentionCall): void {
@@ -95,17 +88,25 @@ function writeScores(w: Workspace, c: Call, { bias, alibi, sinks, dropout, softc
   }
 }
 
+/** Queries of a panel: no more columns of register tiles than there are queries for. */
+function panelOf(w: Workspace, call: AttentionCall, full: number): number {
+  return Math.min(full, Math.max(1, Math.ceil(call.queries / w.NR)) * w.NR);
+}
+
+/** How a head of the backward pass is cut; a task is a whole head. */
+export function writeBackwardCut(w: Workspace, c: Call, call: AttentionCall): void {
+  const [full, keyTile] = BACKWARD[w.build];
+  c.panel = panelOf(w, call, full);
+  c.keyTile = keyTile;
+}
+
 /** Panel size, panels a task, tasks a head. None of it changes a bit of the result. */
 export function writeCut(w: Workspace, c: Call, call: AttentionCall, threads: number): number {
-  const small = SMALL_PANEL[w.build];
-  const full = PANEL[w.build];
-  const narrow = widest(call.rule) <= 512 && call.keys > 512;
-  const panel = narrow
-    ? Math.min(full, Math.max(small, 16))
-    : Math.min(full, Math.max(1, Math.ceil(call.queries / small)) * small);
+  const panel = panelOf(w, call, PANEL[w.build]);
+  const most = Math.ceil(TASK / panel);
   const panelsPerHead = Math.ceil(call.queries / panel);
   const wanted = Math.ceil((4 * threads) / (call.batch * call.heads)); // tasks a head that keep every thread busy
-  const panels = Math.max(1, Math.min(PANELS, threads > 1 ? Math.floor(panelsPerHead / wanted) : PANELS));
+  const panels = Math.max(1, Math.min(most, threads > 1 ? Math.floor(panelsPerHead / wanted) : most));
   const blockCount = Math.ceil(panelsPerHead / panels);
   c.panel = panel;
   c.panels = panels;

@@ -59,7 +59,7 @@ export function runProduct(w: Workspace, { M, K, N, batch = 1, given }: Product)
     w.pool.run("product", c.address, batch * panelBlocks, w.wasm.productScratch!(c.address), batch * M * N * K);
     return;
   }
-  const R = w.wasm.productTileRows!();
+  const R = w.MR;
   const whole = TILE_BLOCK * R;
   const part = Math.max(1, Math.floor(PACKED / (batch * Math.max(K, 1) * whole))) * whole; // rows
   const packedItems = given.aBatch === 0 ? 1 : batch;

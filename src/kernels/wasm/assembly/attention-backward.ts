@@ -13,21 +13,18 @@
  *            ↓ dQ sums
  * With dropout, X = P after dropout takes the place of P in dV, and dS = X ∘ dP − P ∘ Δ. With a softcap, dS is multiplied
  * by 1 − tanh² on its way to q and k. Work: five products of 2·Lq·Lk·D, 2.5 times the forward pass.
+ * Keys and values of a tile are packed for all panels: both as A of Sᵀ and dPᵀ, the keys as B of dQ too.
  * Scratch, a thread: (2·D + Dv)·4 bytes a query, and a few tiles.
  */
 import { AttentionArgs } from "./calls.generated";
 import { rowsUnclean } from "./attention-forward";
 import { drop } from "./dropout";
 import { enterHead, kBase, vBase } from "./head";
+import { packPanels, packTiles } from "./pack";
 import { endLane, endRow, firstLane, firstRow, hide, NONE, notePanel, panelNotesBytes, SOME, tileState } from "./rule";
-import { adjust, clearRows, edgeProducts, LOG2E, packPanel, products, queryFactor } from "./scores";
+import { adjust, clearRows, edgeProducts, LOG2E, packPanel, products, queryFactor, tileRows } from "./scores";
 import { exp2Constant, exp2Lanes, madd } from "./simd";
-import { columnsAdd, MR, NR, rowsAdd, WIDTH } from "./tile";
-
-// @ts-ignore: decorator
-@inline function padded(n: i32): i32 {
-  return (n + NR - 1) / NR * NR;
-}
+import { columnsAdd, MR, NR, rowsAdd, wholeColumns, wholeRows, WIDTH } from "./tile";
 
 // @ts-ignore: decorator
 @inline function panelCount(c: AttentionArgs): i32 {
@@ -37,31 +34,27 @@ import { columnsAdd, MR, NR, rowsAdd, WIDTH } from "./tile";
 /** Of one panel: Qᵀ [D, PQ], dOᵀ [Dv, PQ], lse, Δ, share [PQ] each, dQ [PQ, D up to NR], notes. */
 function panelBytes(c: AttentionArgs): usize {
   const PQ = c.panel;
-  return ((<usize>(PQ * (c.headDim + c.valueDim + 3 + padded(c.headDim))) << 2) + panelNotesBytes(PQ) + 63) & ~63;
-}
-
-/** Rows of a tile's buffers: surplus rows of the last register tile need a place. */
-// @ts-ignore: decorator
-@inline function tileRows(c: AttentionArgs): i32 {
-  return c.keyTile + MR;
+  const numbers = PQ * (c.headDim + c.valueDim + 3) + wholeRows(PQ) * wholeColumns(c.headDim);
+  return ((<usize>numbers << 2) + panelNotesBytes(PQ) + 63) & ~63;
 }
 
 export function backwardScratch(args: usize): usize {
   const c = changetype<AttentionArgs>(args);
   const tile = <usize>(tileRows(c) * c.panel) << 2;
-  const sums = <usize>(tileRows(c) * (padded(c.headDim) + padded(c.valueDim))) << 2;
-  return 64 + 4 * tile + sums + <usize>panelCount(c) * panelBytes(c);
+  const sums = <usize>(tileRows(c) * (wholeColumns(c.headDim) + wholeColumns(c.valueDim))) << 2;
+  const packed = <usize>(tileRows(c) * (c.headDim + c.valueDim) + c.keyTile * wholeColumns(c.headDim)) << 2;
+  return 256 + 4 * tile + sums + packed + <usize>panelCount(c) * panelBytes(c);
 }
 
 /**
  * S becomes P; T, which holds dP, becomes dS. A masked pair has P = 0 and gets dS = 0, whatever dP is.
  * `notes` is 0 where the whole tile is seen; else rows that eight lanes cannot see are not read and become 0 in both.
  */
-function slopes(S: usize, T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, lse: usize, delta: usize, share: usize): void {
+function slopes(S: usize, T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, lse: usize, delta: usize, share: usize): void {
   const step = <usize>PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8), zero = f32x4.splat(0);
-  for (let x: usize = 0; x < step; x += 32) {
+  for (let x: usize = 0; x < <usize>n << 2; x += 32) {
     const l0 = v128.load(lse + x), l1 = v128.load(lse + x, 16), d0 = v128.load(delta + x), d1 = v128.load(delta + x, 16);
     const f0 = v128.load(share + x), f1 = v128.load(share + x, 16);
     let first = 0, end = keys;
@@ -141,25 +134,26 @@ function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, rows
   }
 }
 
-/** dQ [n, columns] += dS·K, in the same way. */
-function addQueries(T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, k: usize, kRow: usize, dQ: usize, columns: usize): void {
+/** dQ [n, columns] += dS·K, in the same way, with K in panels of `whole` rows. */
+function addQueries(T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, k: usize, whole: i32, dQ: usize, columns: usize): void {
   const step = <usize>PQ << 2;
   for (let i = 0; i < n; i += MR) {
     let first = 0, end = keys;
     if (notes) {
-      first = firstRow(notes, i, MR, j0);
-      end = endRow(notes, PQ, i, MR, j0, keys);
+      const rows = min(MR, n - i);
+      first = firstRow(notes, i, rows, j0);
+      end = endRow(notes, PQ, i, rows, j0, keys);
       if (first >= end) continue;
     }
-    const a = T + <usize>first * step + (<usize>i << 2), b = k + <usize>first * kRow;
+    const a = T + <usize>first * step + (<usize>i << 2), b = k + <usize>first * WIDTH;
     const c = dQ + <usize>i * columns;
-    for (let d: usize = 0; d < columns; d += WIDTH) columnsAdd(a, step, b + d, kRow, c + d, columns, end - first);
+    for (let d: usize = 0; d < columns; d += WIDTH) columnsAdd(a, step, b + d * whole, WIDTH, c + d, columns, end - first);
   }
 }
 
 /** The three products pair by pair, leaving out pairs of weight 0: see `weighVisible` in attention-forward. */
 function addVisible(P: usize, X: usize, T: usize, keys: i32, PQ: i32, n: i32, c: AttentionArgs, q: usize, dO: usize, k: usize, dV: usize, dK: usize, dQ: usize): void {
-  const columnsV = <usize>padded(c.valueDim) << 2, columnsD = <usize>padded(c.headDim) << 2;
+  const columnsV = <usize>wholeColumns(c.valueDim) << 2, columnsD = <usize>wholeColumns(c.headDim) << 2;
   for (let r = 0; r < keys; r++) {
     for (let i = 0; i < n; i++) {
       const at = <usize>(r * PQ + i) << 2;
@@ -222,7 +216,7 @@ function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i
     const keys = min(KT, to - j);
     const state = tileState(notes, q0, n, PQ, j, keys);
     if (state == NONE) continue;
-    products(kBase + <usize>j * c.kRow, c.kRow, keys, Q, PQ, D, S);
+    products(false, kBase + <usize>j * c.kRow, c.kRow, keys, Q, PQ, n, D, S);
     adjust(S, q0, n, PQ, j, keys, 0);
     if (state == SOME) hide(S, notes, q0, n, PQ, j, keys);
     weights(S, keys, PQ, lse, ones + lanes);
@@ -239,11 +233,13 @@ function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i
 /** One query head against its key head: adds to dk and dv, writes dq. */
 function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): void {
   const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile, Lk = c.keys;
-  const lanes = <usize>PQ << 2, columnsD = <usize>padded(D) << 2, columnsV = <usize>padded(Dv) << 2;
+  const lanes = <usize>PQ << 2, columnsD = <usize>wholeColumns(D) << 2, columnsV = <usize>wholeColumns(Dv) << 2;
   const tile = <usize>tileRows(c) * lanes;
   const S = (scratch + 63) & ~63, T = S + tile, X = c.dropout ? T + tile : S, steep = T + 2 * tile;
   const dK = S + 4 * tile, dV = dK + <usize>tileRows(c) * columnsD;
-  const panels = dV + <usize>tileRows(c) * columnsV;
+  const tilesK = dV + <usize>tileRows(c) * columnsV, tilesV = tilesK + (<usize>(tileRows(c) * D) << 2); // the tile's keys and values as A
+  const panelsK = (tilesV + (<usize>(tileRows(c) * Dv) << 2) + 63) & ~63; // and its keys as B
+  const panels = (panelsK + <usize>KT * columnsD + 63) & ~63;
   const size = panelBytes(c), count = panelCount(c);
   const q = c.q + <usize>b * c.qBatch + <usize>h * c.qHead;
   const outputHead = <usize>b * c.oBatch + <usize>h * c.oHead;
@@ -253,11 +249,11 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
   const unclean = rowsUnclean(q, c.qRow, c.queries, D) || rowsUnclean(dO, c.oRow, c.queries, Dv) || rowsUnclean(kBase, c.kRow, Lk, D) || rowsUnclean(vBase, c.vRow, Lk, Dv);
   for (let p = 0; p < count; p++) {
     const Q = panels + <usize>p * size;
-    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>PQ * columnsD;
+    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>wholeRows(PQ) * columnsD;
     const i0 = p * PQ, n = min(PQ, c.queries - i0);
     packPanel(q + <usize>i0 * c.qRow, c.qRow, n, D, PQ, queryFactor(c), Q);
     packPanel(dO + <usize>i0 * c.oRow, c.oRow, n, Dv, PQ, 1, G);
-    memory.fill(dQ, 0, <usize>PQ * columnsD);
+    memory.fill(dQ, 0, <usize>wholeRows(n) * columnsD);
     for (let x = 0; x < PQ; x++) {
       const at = <usize>x << 2;
       const l: f32 = x < n ? load<f32>(c.lse + rowOfLse + (<usize>i0 << 2) + at) : -Infinity;
@@ -273,26 +269,32 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
   for (let j = 0; j < Lk; j += KT) {
     const whole = min(KT, Lk - j);
     memory.fill(dK, 0, <usize>tileRows(c) * (columnsD + columnsV));
-    let touched = false;
+    let touched = false; // by any panel; then the tile is packed
     for (let p = 0; p < count; p++) {
       const Q = panels + <usize>p * size;
-      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>PQ * columnsD;
+      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>wholeRows(PQ) * columnsD;
       const i0 = p * PQ, n = min(PQ, c.queries - i0);
-      const j0 = max(j, load<i32>(notes + 4 * lanes));
+      const j0 = j + max(0, load<i32>(notes + 4 * lanes) - j) / MR * MR;
       const keys = min(j + whole, load<i32>(notes + 4 * lanes, 12)) - j0;
       if (keys <= 0) continue;
       const state = tileState(notes, i0, n, PQ, j0, keys);
       if (state == NONE) continue;
-      touched = true;
-      const k = kBase + <usize>j0 * c.kRow;
-      const v = vBase + <usize>j0 * c.vRow;
+      if (!touched) {
+        packTiles(kBase + <usize>j * c.kRow, c.kRow, whole, D, tilesK);
+        packTiles(vBase + <usize>j * c.vRow, c.vRow, whole, Dv, tilesV);
+        packPanels(kBase + <usize>j * c.kRow, c.kRow, 4, whole, D, 0, wholeColumns(D) / NR, panelsK);
+        touched = true;
+      }
+      const at = j0 - j;
+      const kRow = <usize>D << 2, k = tilesK + <usize>at * kRow;
+      const vRow = <usize>Dv << 2, v = tilesV + <usize>at * vRow;
       const edge = state == SOME && c.dropout == 0 && c.softcap == 0 ? notes : 0; // those two read the whole tile
       if (edge) {
-        edgeProducts(k, c.kRow, j0, keys, notes, Q, PQ, D, S);
-        edgeProducts(v, c.vRow, j0, keys, notes, G, PQ, Dv, T);
+        edgeProducts(true, k, kRow, j0, keys, notes, Q, PQ, n, D, S);
+        edgeProducts(true, v, vRow, j0, keys, notes, G, PQ, n, Dv, T);
       } else {
-        products(k, c.kRow, keys, Q, PQ, D, S);
-        products(v, c.vRow, keys, G, PQ, Dv, T);
+        products(true, k, kRow, keys, Q, PQ, n, D, S);
+        products(true, v, vRow, keys, G, PQ, n, Dv, T);
       }
       adjust(S, i0, n, PQ, j0, keys, c.softcap != 0 ? steep : 0);
       if (state == SOME) hide(S, notes, i0, n, PQ, j0, keys);
@@ -300,20 +302,19 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
         weights(S, keys, PQ, lse, share);
         drop(S, i0, PQ, j0, keys, X);
         droppedSlopes(S, X, T, keys, PQ, delta);
-      } else slopes(S, T, j0, keys, edge, PQ, lse, delta, share);
+      } else slopes(S, T, j0, keys, edge, PQ, n, lse, delta, share);
       if (c.dBias) addBiasSlope(c, b, h, T, i0, n, PQ, j0, keys);
       if (c.softcap != 0) multiply(T, steep, <usize>keys * lanes);
-      const at = j0 - j;
       const toK = dK + <usize>at * columnsD, toV = dV + <usize>at * columnsV;
       const rowsQ = q + <usize>i0 * c.qRow, rowsO = dO + <usize>i0 * c.oRow;
-      if (unclean) addVisible(S, X, T, keys, PQ, n, c, rowsQ, rowsO, k, toV, toK, dQ);
+      if (unclean) addVisible(S, X, T, keys, PQ, n, c, rowsQ, rowsO, kBase + <usize>j0 * c.kRow, toV, toK, dQ);
       else {
         const surplus = <usize>((MR - keys % MR) % MR) * lanes; // rows of the last register tile that are no keys
         memory.fill(X + <usize>keys * lanes, 0, surplus);
         memory.fill(T + <usize>keys * lanes, 0, surplus);
         addTransposed(X, j0, keys, edge, PQ, rowsO, c.oRow, n, toV, columnsV);
         addTransposed(T, j0, keys, edge, PQ, rowsQ, c.qRow, n, toK, columnsD);
-        addQueries(T, j0, keys, edge, PQ, n, k, c.kRow, dQ, columnsD);
+        addQueries(T, j0, keys, edge, PQ, n, panelsK + <usize>at * WIDTH, whole, dQ, columnsD);
       }
     }
     if (!touched) continue;

@@ -5,48 +5,50 @@
  *           ┌────┬────┬────┬────┐
  *  panel 0  │ ██ │ ◣  │    │    │           ██ full: no test      ◣ edge: each pair tested
  *           ├────┼────┼────┼────┤           blank: skipped, its keys are never read
- *  panel 1  │ ██ │ ██ │ ◣  │    │           A key tile (KT keys) is used by all panels of the block while it is in
- *           └────┴────┴────┴────┘           the cache; each panel's keys end where its own rows end.
+ *  panel 1  │ ██ │ ██ │ ◣  │    │           A tile of KT keys and values is packed once for all panels of the block;
+ *           └────┴────┴────┴────┘           each panel's keys end where its own rows end.
  * A query keeps m (highest score so far), l = Σ 2^(s−m), o = Σ 2^(s−m)·v, s in units of log2. A tile brings
  *     m' = max(m, s)    α = 2^(m−m')    l' = α·l + Σ 2^(s−m')    o' = α·o + Σ 2^(s−m')·v       end: o/l, lse = m·ln 2 + ln l
  * Milakov & Gimelshein 2018 (arXiv:1805.02867) alg. 3; Dao et al. 2022 (arXiv:2205.14135) alg. 1. α is applied while the
  * tile loads its sums. m begins at the lowest finite number, so that −∞ − m is −∞ and never NaN; no key seen: l = 0.
  *
- * Scratch, one piece a thread: S [KT, PQ] · α [PQ] · then per panel: Qᵀ [D, PQ], m [PQ], l [PQ], o [PQ, Dv up to NR], notes.
+ * Scratch, one piece a thread: S [KT, PQ] · α [PQ] · keys and values of a tile · then per panel: Qᵀ [D, PQ], m [PQ], l [PQ], o [PQ, Dv up to NR], notes.
  * Tasks write disjoint rows of o and lse and share nothing, so the bits do not depend on how many threads work.
  */
 import { AttentionArgs } from "./calls.generated";
 import { drop } from "./dropout";
 import { enterHead, kBase, unclean, vBase } from "./head";
+import { packPanels, packTiles } from "./pack";
 import { endRow, firstRow, hide, NONE, notePanel, panelNotesBytes, SOME, tileState } from "./rule";
-import { adjust, clearRows, edgeProducts, packPanel, products, queryFactor } from "./scores";
+import { adjust, clearRows, edgeProducts, packPanel, products, queryFactor, tileRows } from "./scores";
 import { exp2Constant, exp2Lanes, exp2One, madd, storePart } from "./simd";
-import { columnsScaled, MR, NR, WIDTH } from "./tile";
+import { columnsScaled, MR, NR, wholeColumns, wholeRows, WIDTH } from "./tile";
 
+/** Queries of a task from which on packing its keys and values pays. */
 // @ts-ignore: decorator
-@inline function padded(n: i32): i32 {
-  return (n + NR - 1) / NR * NR;
-}
+@inline const PACKS: i32 = 48;
 
 function panelBytes(c: AttentionArgs): usize {
   const PQ = c.panel;
-  return ((<usize>(PQ * (c.headDim + 2 + padded(c.valueDim))) << 2) + panelNotesBytes(PQ) + 63) & ~63;
+  const numbers = PQ * (c.headDim + 2) + wholeRows(PQ) * wholeColumns(c.valueDim);
+  return ((<usize>numbers << 2) + panelNotesBytes(PQ) + 63) & ~63;
 }
 
 export function attentionScratch(args: usize): usize {
   const c = changetype<AttentionArgs>(args);
-  return (<usize>((c.keyTile + 1) * c.panel) << 2) + <usize>c.panels * panelBytes(c) + 64;
+  const tile = tileRows(c) * (c.panel + c.headDim) + c.keyTile * wholeColumns(c.valueDim) + c.panel + MR;
+  return (<usize>tile << 2) + <usize>c.panels * panelBytes(c) + 256;
 }
 
 /**
- * Softmax down the columns of S [keys, PQ]: S becomes P, m and l move on, `alpha` takes what o must be multiplied by.
+ * Softmax down the first n columns of S [keys, PQ]: S becomes P, m and l move on, `alpha` takes what o must be multiplied by.
  * `notes` is 0 where the whole tile is seen; else rows that eight lanes cannot see are not read and become 0.
  */
-function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, m: usize, l: usize, alpha: usize): void {
+function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, m: usize, l: usize, alpha: usize): void {
   const step = <usize>PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8);
-  for (let x: usize = 0; x < step; x += 32) {
+  for (let x: usize = 0; x < <usize>n << 2; x += 32) {
     let first = 0, end = keys;
     if (notes) {
       first = min(keys, firstRow(notes, <i32>(x >> 2), 8, j0));
@@ -84,20 +86,24 @@ function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, m: 
   }
 }
 
-/** o [PQ, width] = α·o + P·V for one tile; `columns` = width in bytes. `notes` as above: keys that no row of a register tile sees add 0. */
-function weigh(P: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
+/**
+ * o [PQ, width] = α·o + P·V for one tile; `columns` = width in bytes. v: a row is vRow bytes after the one before, a column
+ * vPanel bytes for each of its own. `notes` as above: keys that no row of a register tile sees add 0.
+ */
+function weigh(P: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, v: usize, vRow: usize, vPanel: usize, o: usize, columns: usize, alpha: usize): void {
   const step = <usize>PQ << 2;
   for (let i = 0; i < n; i += MR) {
     const at = <usize>i << 2;
     const row = o + <usize>i * columns;
     let first = 0, end = keys;
     if (notes) {
-      first = firstRow(notes, i, MR, j0);
-      end = endRow(notes, PQ, i, MR, j0, keys);
+      const rows = min(MR, n - i);
+      first = firstRow(notes, i, rows, j0);
+      end = endRow(notes, PQ, i, rows, j0, keys);
       if (first >= end) continue; // α is 1
     }
     const p = P + <usize>first * step + at, b = v + <usize>first * vRow;
-    for (let d: usize = 0; d < columns; d += WIDTH) columnsScaled(p, step, b + d, vRow, row + d, columns, end - first, alpha + at);
+    for (let d: usize = 0; d < columns; d += WIDTH) columnsScaled(p, step, b + d * vPanel, vRow, row + d, columns, end - first, alpha + at);
   }
 }
 
@@ -122,7 +128,7 @@ function weighVisible(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usiz
 
 /** Divides by l, adds the sink's share to l, writes rows [q0, q0 + n) of the result and their log-sum-exp. */
 function finish(c: AttentionArgs, b: i32, h: i32, q0: i32, n: i32, m: usize, l: usize, o: usize): void {
-  const columns = <usize>padded(c.valueDim) << 2;
+  const columns = <usize>wholeColumns(c.valueDim) << 2;
   const Dv = c.valueDim;
   for (let i = 0; i < n; i++) {
     const lane = <usize>i << 2;
@@ -154,51 +160,61 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
   const c = changetype<AttentionArgs>(args);
   const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile;
   const lanes = <usize>PQ << 2;
-  const columns = <usize>padded(Dv) << 2;
+  const columns = <usize>wholeColumns(Dv) << 2;
   const head = task % (c.tasks / c.blockCount);
   const b = head / c.heads, h = head % c.heads;
   const block = c.blockCount - 1 - task / (c.tasks / c.blockCount); // causal: the last blocks are the longest, so first
   const q0 = block * PQ * c.panels;
   const S = (scratch + 63) & ~63;
-  const alpha = S + <usize>KT * lanes;
-  const panels = alpha + lanes;
+  const alpha = S + <usize>tileRows(c) * lanes;
+  const tiles = (alpha + lanes + (MR << 2) + 63) & ~63; // the tile's keys and values, packed
+  const values = (tiles + (<usize>(tileRows(c) * D) << 2) + 63) & ~63;
+  const panels = (values + <usize>KT * columns + 63) & ~63;
   const size = panelBytes(c);
   const count = min(c.panels, (c.queries - q0 + PQ - 1) / PQ);
   const factor = queryFactor(c);
+  const packs = min(count * PQ, c.queries - q0) >= PACKS;
+  const kRow = packs ? <usize>D << 2 : c.kRow, vRow = packs ? WIDTH : c.vRow;
   enterHead(c, b, h);
   let from = i32.MAX_VALUE, to = 0;
   for (let p = 0; p < count; p++) {
     const Q = panels + <usize>p * size;
-    const m = Q + <usize>D * lanes, l = m + lanes, o = l + lanes, notes = o + <usize>PQ * columns;
+    const m = Q + <usize>D * lanes, l = m + lanes, o = l + lanes, notes = o + <usize>wholeRows(PQ) * columns;
     const i = q0 + p * PQ, n = min(PQ, c.queries - i);
     packPanel(c.q + <usize>b * c.qBatch + <usize>h * c.qHead + <usize>i * c.qRow, c.qRow, n, D, PQ, factor, Q);
     for (let x: usize = 0; x < lanes; x += 16) v128.store(m + x, f32x4.splat(-f32.MAX_VALUE));
-    memory.fill(l, 0, lanes + <usize>PQ * columns);
+    memory.fill(l, 0, lanes + <usize>wholeRows(n) * columns);
     notePanel(i, n, PQ, notes);
     from = min(from, load<i32>(notes + 4 * lanes));
     to = max(to, load<i32>(notes + 4 * lanes, 12));
   }
   from = from / KT * KT; // tile borders do not depend on how panels are grouped: same bits for any cut
   for (let j = from; j < to; j += KT) {
+    const whole = min(KT, to - j);
+    let packed = false;
     for (let p = 0; p < count; p++) {
       const Q = panels + <usize>p * size;
-      const m = Q + <usize>D * lanes, l = m + lanes, o = l + lanes, notes = o + <usize>PQ * columns;
+      const m = Q + <usize>D * lanes, l = m + lanes, o = l + lanes, notes = o + <usize>wholeRows(PQ) * columns;
       const i = q0 + p * PQ, n = min(PQ, c.queries - i);
-      const j0 = max(j, load<i32>(notes + 4 * lanes));
+      const j0 = j + max(0, load<i32>(notes + 4 * lanes) - j) / MR * MR;
       const keys = min(j + KT, load<i32>(notes + 4 * lanes, 12)) - j0;
       if (keys <= 0) continue;
       const state = tileState(notes, i, n, PQ, j0, keys);
       if (state == NONE) continue;
-      const k = kBase + <usize>j0 * c.kRow, edge = state == SOME ? notes : 0;
-      if (edge) edgeProducts(k, c.kRow, j0, keys, notes, Q, PQ, D, S);
-      else products(k, c.kRow, keys, Q, PQ, D, S);
+      if (packs && !packed) {
+        packTiles(kBase + <usize>j * c.kRow, c.kRow, whole, D, tiles);
+        packPanels(vBase + <usize>j * c.vRow, c.vRow, 4, whole, Dv, 0, wholeColumns(Dv) / NR, values);
+        packed = true;
+      }
+      const k = packs ? tiles + <usize>(j0 - j) * kRow : kBase + <usize>j0 * kRow, edge = state == SOME ? notes : 0;
+      if (edge) edgeProducts(packs, k, kRow, j0, keys, notes, Q, PQ, n, D, S);
+      else products(packs, k, kRow, keys, Q, PQ, n, D, S);
       adjust(S, i, n, PQ, j0, keys, 0);
       if (state == SOME) hide(S, notes, i, n, PQ, j0, keys);
-      softmaxColumns(S, j0, keys, edge, PQ, m, l, alpha);
+      softmaxColumns(S, j0, keys, edge, PQ, n, m, l, alpha);
       if (c.dropout) drop(S, i, PQ, j0, keys, S);
-      const v = vBase + <usize>j0 * c.vRow;
-      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, v, c.vRow, o, columns, alpha);
-      else weigh(S, j0, keys, edge, PQ, n, v, c.vRow, o, columns, alpha);
+      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, vBase + <usize>j0 * c.vRow, c.vRow, o, columns, alpha);
+      else weigh(S, j0, keys, edge, PQ, n, packs ? values + <usize>(j0 - j) * WIDTH : vBase + <usize>j0 * vRow, vRow, packs ? whole : 1, o, columns, alpha);
     }
   }
   for (let p = 0; p < count; p++) {

@@ -8,10 +8,10 @@ export { fewRow, prepareFew } from "./few-rows"; // rows for matrix × vector
 export { addWeighted, dots, exponentials, gather, highest } from "./attention-decode"; // not for TypeScript: so that they stay functions
 export { timesBf16, timesF16, timesFloats } from "./few-rows"; // so that they stay functions: inlined, the engine spills the registers of their loops
 export { packPanels, packRows } from "./pack"; // operands of products
-export { product, productScratch, productTileRows } from "./product"; // matrix products
+export { product, productScratch } from "./product"; // matrix products
 export { crossEntropy, logSoftmax, norm, normBackward, rotary, scatterAdd, softmax, softmaxBackward, sumOfRows } from "./rows"; // along rows
-// Not for TypeScript: a function with one caller is put into it, where this one's registers spill (a seventh of the backward pass).
-export { columnsAdd6x8 } from "./tiles.generated";
+// Not for TypeScript: what is not exported and has one caller is put into it, where the registers of its loop spill.
+export { columnsAdd, columnsScaled, rowsAdd, rowsZero } from "./tile";
 import { MR, NR } from "./tile";
 
 /** Tile rows and columns of this build. */

@@ -5,7 +5,7 @@
  *     A [M, K] in tiles:  a tile of R rows holds them as [K, R]; first the tall ones, then those of 4 rows (product.ts)
  */
 import { ProductArgs } from "./calls.generated";
-import { NR, WIDTH } from "./tile";
+import { MR, NR, WIDTH } from "./tile";
 
 /** B with strides in bytes: element (k, n) at `from` + k·stepK + n·stepN. Panels [first, last) → `to`. */
 export function packPanels(from: usize, stepK: usize, stepN: usize, K: i32, N: i32, first: i32, last: i32, to: usize): void {
@@ -14,10 +14,15 @@ export function packPanels(from: usize, stepK: usize, stepN: usize, K: i32, N: i
     const n0 = p * NR, width = min(NR, N - n0);
     const column = from + <usize>n0 * stepN;
     if (width == NR && stepN == 4) {
-      let row = column;
-      for (let k = 0; k < K; k++, row += stepK, out += WIDTH) {
-        for (let x: usize = 0; x < WIDTH; x += 16) v128.store(out + x, v128.load(row + x));
+      let row = column, k = 0;
+      for (; k + 4 <= K; k += 4, out += 4 * WIDTH) {
+        copyStep(row, out);
+        copyStep(row += stepK, out + WIDTH);
+        copyStep(row += stepK, out + 2 * WIDTH);
+        copyStep(row += stepK, out + 3 * WIDTH);
+        row += stepK;
       }
+      for (; k < K; k++, row += stepK, out += WIDTH) copyStep(row, out);
     } else if (width == NR && stepK == 4) {
       for (let x = 0; x < NR; x += 4) fourRows(column + <usize>x * stepN, stepN, 3, K, out + (<usize>x << 2), WIDTH);
     } else {
@@ -28,6 +33,15 @@ export function packPanels(from: usize, stepK: usize, stepN: usize, K: i32, N: i
       }
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline function copyStep(from: usize, to: usize): void {
+  v128.store(to, v128.load(from));
+  v128.store(to, v128.load(from, 16), 16);
+  if (!WIDE) return;
+  v128.store(to, v128.load(from, 32), 32);
+  v128.store(to, v128.load(from, 48), 48);
 }
 
 /** Four rows of K neighbours turned into K groups of four, `step` bytes apart. Rows past `last` read row `last` again. */
@@ -81,13 +95,25 @@ function moreRows(from: usize, row: usize, count: i32, last: i32, K: i32, to: us
   }
 }
 
+/** Rows as tiles of MR, [K, MR] each: the keys of attention. Rows past the last one repeat it. */
+export function packTiles(from: usize, row: usize, rows: i32, K: i32, to: usize): void {
+  const step = <usize>MR << 2;
+  for (let r = 0; r < rows; r += MR, from += MR * row, to += <usize>K * step) tallTile(from, row, min(MR, rows - r) - 1, K, to, step);
+}
+
+// @ts-ignore: decorator
+@inline function tallTile(from: usize, row: usize, last: i32, K: i32, to: usize, step: usize): void {
+  fourRows(from, row, last, K, to, step);
+  moreRows(from + <usize>min(4, last) * row, row, MR - 4, last - min(4, last), K, to + 16, step);
+}
+
 /** A task packs a block of A's tiles. Rows past the end are of any number: what they give is not stored. */
 export function packRows(args: usize, task: i32, _scratch: usize): void {
   const g = changetype<ProductArgs>(args);
   const item = task / g.tileBlocks, first = task % g.tileBlocks * g.tileBlock;
   const a = g.a + <usize>item * g.aBatch, to = g.packed + <usize>item * g.packedBatch;
   for (let t = first; t < min(first + g.tileBlock, g.tiles); t++) {
-    const m = firstRow(g, t), R = t < g.tall ? PR : 4, last = min(R, g.rows - m) - 1;
+    const m = firstRow(g, t), R = t < g.tall ? MR : 4, last = min(R, g.rows - m) - 1;
     let out = to + (<usize>(m * g.depth) << 2);
     const step = <usize>R << 2;
     if (g.transposedA) {
@@ -99,18 +125,14 @@ export function packRows(args: usize, task: i32, _scratch: usize): void {
       }
     } else {
       const from = a + <usize>m * g.aRow;
-      fourRows(from, g.aRow, last, g.depth, out, step);
-      if (R > 4) moreRows(from + <usize>min(4, last) * g.aRow, g.aRow, R - 4, last - min(4, last), g.depth, out + 16, step);
+      if (R == 4) fourRows(from, g.aRow, last, g.depth, out, step);
+      else tallTile(from, g.aRow, last, g.depth, out, step);
     }
   }
 }
 
-/** Rows of a tall tile. */
-// @ts-ignore: decorator
-@inline export const PR: i32 = RELAXED ? 6 : 5;
-
 /** Where tile t begins. */
 // @ts-ignore: decorator
 @inline export function firstRow(g: ProductArgs, t: i32): i32 {
-  return t < g.tall ? t * PR : g.tall * PR + (t - g.tall) * 4;
+  return t < g.tall ? t * MR : g.tall * MR + (t - g.tall) * 4;
 }

@@ -4,7 +4,7 @@
  *      B [K, N] packed:  ┌──NR──┬──NR──┬──…     once for a weight. A part of a panel stays near while all tiles of a row
  *                        │ K    │ K    │        block of A pass by.
  *                        └──────┴──────┴──
- *      A [M, K] packed:  [K, PR] [K, PR] … [K, 4] for each product: M·K numbers are moved, M·K·N multiplied.
+ *      A [M, K] packed:  [K, MR] [K, MR] … [K, 4] for each product: M·K numbers are moved, M·K·N multiplied.
  *
  * A task is a block of A's tiles × a few panels. Every sum runs over K in order, whatever the cut, so the bits are the same
  * for any number of threads. Tiles are finished in scratch, bias, activation and residual on the way from there to C; a
@@ -13,33 +13,27 @@
 import { ProductArgs } from "./calls.generated";
 import { FEW, fewRows } from "./few-rows";
 import { finish } from "./finish";
-import { firstRow, PR } from "./pack";
+import { firstRow } from "./pack";
 import { DEPTH, expand, sizeOfSteps } from "./short";
-import { NR, WIDTH } from "./tile";
-import {
-  packedAdd4x8, packedAdd4x16, packedAdd5x8, packedAdd6x8, packedAdd6x16,
-  packedZero4x8, packedZero4x16, packedZero5x8, packedZero6x8, packedZero6x16,
-} from "./tiles.generated";
+import { MR, NR, packedZero, WIDTH } from "./tile";
+import { packedAdd4x8, packedAdd4x16, packedAdd5x8, packedAdd6x8, packedAdd6x16, packedZero4x8, packedZero4x16 } from "./tiles.generated";
 
 /** Steps of K done at once. An even number. */
 // @ts-ignore: decorator
 @inline const STEPS: i32 = 768;
 
-export function productTileRows(): i32 {
-  return PR;
-}
-
 /** Sums of a block and an expanded part of a panel, or of four panels for few rows. */
 export function productScratch(args: usize): usize {
   const tileBlock = changetype<ProductArgs>(args).tileBlock;
-  return <usize>(tileBlock > 0 ? tileBlock * PR + STEPS : 4 * DEPTH) * WIDTH + 512;
+  return <usize>(tileBlock > 0 ? tileBlock * MR + STEPS : 4 * DEPTH) * WIDTH + 512;
 }
 
 // @ts-ignore: decorator
 @inline function tallTile(add: bool, a: usize, b: usize, c: usize, cRow: usize, n: i32): void {
-  if (WIDE) add ? packedAdd6x16(a, b, c, cRow, n) : packedZero6x16(a, b, c, cRow, n);
-  else if (RELAXED) add ? packedAdd6x8(a, b, c, cRow, n) : packedZero6x8(a, b, c, cRow, n);
-  else add ? packedAdd5x8(a, b, c, cRow, n) : packedZero5x8(a, b, c, cRow, n);
+  if (!add) packedZero(a, b, c, cRow, n);
+  else if (WIDE) packedAdd6x16(a, b, c, cRow, n);
+  else if (RELAXED) packedAdd6x8(a, b, c, cRow, n);
+  else packedAdd5x8(a, b, c, cRow, n);
 }
 
 // @ts-ignore: decorator
@@ -71,7 +65,7 @@ export function product(args: usize, task: i32, scratch: usize): void {
   const t0 = (cut % g.tileBlocks) * g.tileBlock, t1 = min(t0 + g.tileBlock, g.tiles);
   const m0 = firstRow(g, t0), m1 = min(firstRow(g, t1), g.rows);
   const a = g.packed + <usize>item * g.packedBatch;
-  const expanded = strip + <usize>(g.tileBlock * PR) * WIDTH;
+  const expanded = strip + <usize>(g.tileBlock * MR) * WIDTH;
   const plain = !g.bias && !g.residual && !g.activation && !g.columnScale && g.scale == 1 && g.depth > 0;
   for (let p = p0; p < p1; p++) {
     const n0 = p * NR, width = min(NR, g.columns - n0);
@@ -85,7 +79,7 @@ export function product(args: usize, task: i32, scratch: usize): void {
         panel = expanded;
       }
       for (let t = t0; t < t1; t++) {
-        const m = firstRow(g, t), tall = t < g.tall, R = tall ? PR : 4;
+        const m = firstRow(g, t), tall = t < g.tall, R = tall ? MR : 4;
         const from = a + (<usize>(m * g.depth + k * R) << 2);
         // Two calls: a function called from one place alone is inlined, and the engine spills registers of its loop.
         if (straight && m + R <= g.rows) tile(tall, k > 0, from, panel, c + at + <usize>(m - m0) * g.cRow, g.cRow, steps);

@@ -14,7 +14,7 @@ import { AttentionArgs } from "./calls.generated";
 import { b, call, h } from "./head";
 import { endRow, firstRow } from "./rule";
 import { madd, tanhLanes } from "./simd";
-import { MR, NR, rowsZero, WIDTH } from "./tile";
+import { MR, NR, packedZero, rowsZero, WIDTH } from "./tile";
 
 export const LOG2E: f32 = 1.4426950408889634;
 
@@ -23,13 +23,13 @@ export function queryFactor(c: AttentionArgs): f32 {
   return c.softcap != 0 ? c.scale : <f32>(<f64>c.scale * 1.4426950408889634);
 }
 
-/** Transposes rows [0, n) of `from` into columns of `to` [D, PQ], times factor; lanes n … PQ − 1 become 0. */
+/** Transposes rows [0, n) of `from` into columns of `to`, NR of them [D, NR] after NR, times factor; lanes n … PQ − 1 become 0. */
 export function packPanel(from: usize, row: usize, n: i32, D: i32, PQ: i32, factor: f32, to: usize): void {
-  const step = <usize>PQ << 2;
+  const step = WIDTH;
   const f = f32x4.splat(factor);
   for (let x = 0; x < PQ; x += 4) {
     let d = 0;
-    const out = to + (<usize>x << 2);
+    const out = to + <usize>(x / NR * D) * WIDTH + (<usize>(x % NR) << 2);
     if (x + 4 <= n) {
       const r0 = from + <usize>x * row, r1 = r0 + row, r2 = r1 + row, r3 = r2 + row;
       for (; d + 4 <= D; d += 4) {
@@ -56,26 +56,37 @@ export function packPanel(from: usize, row: usize, n: i32, D: i32, PQ: i32, fact
   }
 }
 
-/** Sᵀ [keys, PQ] = K·Qᵀ for keys [j0, j0 + keys). `packed` is the panel [D, PQ]. Also dPᵀ = V·dOᵀ, from v and dO. */
-export function products(rows: usize, rowBytes: usize, keys: i32, packed: usize, PQ: i32, depth: i32, out: usize): void {
-  const step = <usize>PQ << 2;
+/** Rows of a tile in memory: the last register tile may reach past the last key, and P·V past the last query of a row. */
+export function tileRows(c: AttentionArgs): i32 {
+  return c.keyTile + MR;
+}
+
+/**
+ * Sᵀ [keys, PQ] = K·Qᵀ for queries [0, n) of a packed panel. Also dPᵀ = V·dOᵀ, from v and dO. Lanes past n hold anything.
+ * `tiles`: the keys are packed as tiles; else they are rows, rowBytes apart. The same sums in the same order.
+ */
+export function products(tiles: bool, rows: usize, rowBytes: usize, keys: i32, panel: usize, PQ: i32, n: i32, depth: i32, out: usize): void {
+  const step = <usize>PQ << 2, lanes = <usize>n << 2;
   for (let r = 0; r < keys; r += MR) {
-    const a = rows + <usize>r * rowBytes;
-    const last = <usize>min(MR, keys - r) - 1;
-    const c = out + <usize>r * step;
-    for (let x: usize = 0; x < step; x += WIDTH) rowsZero(a, rowBytes, last, packed + x, step, c + x, step, depth);
+    const a = rows + <usize>r * rowBytes, c = out + <usize>r * step;
+    for (let x: usize = 0; x < lanes; x += WIDTH) {
+      const b = panel + x * <usize>depth;
+      if (tiles) packedZero(a, b, c + x, step, depth);
+      else rowsZero(a, rowBytes, <usize>min(MR, keys - r) - 1, b, WIDTH, c + x, step, depth);
+    }
   }
 }
 
 /** The same on the edge of the intervals: register tiles that lie outside whole are left out and hold anything. */
-export function edgeProducts(rows: usize, rowBytes: usize, j0: i32, keys: i32, notes: usize, packed: usize, PQ: i32, depth: i32, out: usize): void {
+export function edgeProducts(tiles: bool, rows: usize, rowBytes: usize, j0: i32, keys: i32, notes: usize, panel: usize, PQ: i32, n: i32, depth: i32, out: usize): void {
   const step = <usize>PQ << 2;
-  for (let x = 0; x < PQ; x += NR) {
+  for (let x = 0; x < n; x += NR) {
     const end = endRow(notes, PQ, x, NR, j0, keys);
-    const lane = <usize>x << 2;
+    const lane = <usize>x << 2, b = panel + lane * <usize>depth;
     for (let r = firstRow(notes, x, NR, j0) / MR * MR; r < end; r += MR) {
-      const last = <usize>min(MR, keys - r) - 1;
-      rowsZero(rows + <usize>r * rowBytes, rowBytes, last, packed + lane, step, out + <usize>r * step + lane, step, depth);
+      const a = rows + <usize>r * rowBytes, c = out + <usize>r * step + lane;
+      if (tiles) packedZero(a, b, c, step, depth);
+      else rowsZero(a, rowBytes, <usize>min(MR, keys - r) - 1, b, WIDTH, c, step, depth);
     }
   }
 }

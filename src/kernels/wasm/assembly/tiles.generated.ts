@@ -1,15 +1,17 @@
 /** @file Register tiles. Printed by ../generate/tiles.ts, which explains them; do not edit. */
 import { madd } from "./simd";
 
-export function rowsZero4x8(a: usize, aRow: usize, last: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
+export function rowsZero5x8(a: usize, aRow: usize, last: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
   let a0 = a;
   let a1 = a + min<usize>(1, last) * aRow;
   let a2 = a + min<usize>(2, last) * aRow;
   let a3 = a + min<usize>(3, last) * aRow;
+  let a4 = a + min<usize>(4, last) * aRow;
   const c0 = c;
   const c1 = c0 + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
+  const c4 = c3 + cRow;
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);
@@ -18,7 +20,9 @@ export function rowsZero4x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
   let c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0);
   let c31 = f32x4.splat(0);
-  for (; n > 0; n--) {
+  let c40 = f32x4.splat(0);
+  let c41 = f32x4.splat(0);
+  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -33,10 +37,14 @@ export function rowsZero4x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
     const x3 = v128.load32_splat(a3);
     c30 = madd(x3, b0, c30);
     c31 = madd(x3, b1, c31);
+    const x4 = v128.load32_splat(a4);
+    c40 = madd(x4, b0, c40);
+    c41 = madd(x4, b1, c41);
     a0 += 4;
     a1 += 4;
     a2 += 4;
     a3 += 4;
+    a4 += 4;
     b += bStep;
   }
   v128.store(c0, c00);
@@ -47,17 +55,21 @@ export function rowsZero4x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
   v128.store(c2, c21, 16);
   v128.store(c3, c30);
   v128.store(c3, c31, 16);
+  v128.store(c4, c40);
+  v128.store(c4, c41, 16);
 }
 
-export function rowsAdd4x8(a: usize, aRow: usize, last: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
+export function rowsAdd5x8(a: usize, aRow: usize, last: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
   let a0 = a;
   let a1 = a + min<usize>(1, last) * aRow;
   let a2 = a + min<usize>(2, last) * aRow;
   let a3 = a + min<usize>(3, last) * aRow;
+  let a4 = a + min<usize>(4, last) * aRow;
   const c0 = c;
   const c1 = c0 + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
+  const c4 = c3 + cRow;
   let c00 = v128.load(c0);
   let c01 = v128.load(c0, 16);
   let c10 = v128.load(c1);
@@ -66,7 +78,9 @@ export function rowsAdd4x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
   let c21 = v128.load(c2, 16);
   let c30 = v128.load(c3);
   let c31 = v128.load(c3, 16);
-  for (; n > 0; n--) {
+  let c40 = v128.load(c4);
+  let c41 = v128.load(c4, 16);
+  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -81,10 +95,14 @@ export function rowsAdd4x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
     const x3 = v128.load32_splat(a3);
     c30 = madd(x3, b0, c30);
     c31 = madd(x3, b1, c31);
+    const x4 = v128.load32_splat(a4);
+    c40 = madd(x4, b0, c40);
+    c41 = madd(x4, b1, c41);
     a0 += 4;
     a1 += 4;
     a2 += 4;
     a3 += 4;
+    a4 += 4;
     b += bStep;
   }
   v128.store(c0, c00);
@@ -95,13 +113,16 @@ export function rowsAdd4x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
   v128.store(c2, c21, 16);
   v128.store(c3, c30);
   v128.store(c3, c31, 16);
+  v128.store(c4, c40);
+  v128.store(c4, c41, 16);
 }
 
-export function columnsAdd4x8(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
+export function columnsAdd5x8(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
   const c0 = c;
   const c1 = c0 + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
+  const c4 = c3 + cRow;
   let c00 = v128.load(c0);
   let c01 = v128.load(c0, 16);
   let c10 = v128.load(c1);
@@ -110,7 +131,9 @@ export function columnsAdd4x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
   let c21 = v128.load(c2, 16);
   let c30 = v128.load(c3);
   let c31 = v128.load(c3, 16);
-  for (; n > 0; n--) {
+  let c40 = v128.load(c4);
+  let c41 = v128.load(c4, 16);
+  for (const end = a + <usize>n * aStep; a != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -125,6 +148,9 @@ export function columnsAdd4x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
     const x3 = v128.load32_splat(a, 12);
     c30 = madd(x3, b0, c30);
     c31 = madd(x3, b1, c31);
+    const x4 = v128.load32_splat(a, 16);
+    c40 = madd(x4, b0, c40);
+    c41 = madd(x4, b1, c41);
     a += aStep;
     b += bStep;
   }
@@ -136,17 +162,21 @@ export function columnsAdd4x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
   v128.store(c2, c21, 16);
   v128.store(c3, c30);
   v128.store(c3, c31, 16);
+  v128.store(c4, c40);
+  v128.store(c4, c41, 16);
 }
 
-export function columnsScaled4x8(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32, scale: usize): void {
+export function columnsScaled5x8(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32, scale: usize): void {
   const c0 = c;
   const c1 = c0 + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
+  const c4 = c3 + cRow;
   const s0 = v128.load32_splat(scale);
   const s1 = v128.load32_splat(scale, 4);
   const s2 = v128.load32_splat(scale, 8);
   const s3 = v128.load32_splat(scale, 12);
+  const s4 = v128.load32_splat(scale, 16);
   let c00 = f32x4.mul(v128.load(c0), s0);
   let c01 = f32x4.mul(v128.load(c0, 16), s0);
   let c10 = f32x4.mul(v128.load(c1), s1);
@@ -155,7 +185,9 @@ export function columnsScaled4x8(a: usize, aStep: usize, b: usize, bStep: usize,
   let c21 = f32x4.mul(v128.load(c2, 16), s2);
   let c30 = f32x4.mul(v128.load(c3), s3);
   let c31 = f32x4.mul(v128.load(c3, 16), s3);
-  for (; n > 0; n--) {
+  let c40 = f32x4.mul(v128.load(c4), s4);
+  let c41 = f32x4.mul(v128.load(c4, 16), s4);
+  for (const end = a + <usize>n * aStep; a != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -170,6 +202,9 @@ export function columnsScaled4x8(a: usize, aStep: usize, b: usize, bStep: usize,
     const x3 = v128.load32_splat(a, 12);
     c30 = madd(x3, b0, c30);
     c31 = madd(x3, b1, c31);
+    const x4 = v128.load32_splat(a, 16);
+    c40 = madd(x4, b0, c40);
+    c41 = madd(x4, b1, c41);
     a += aStep;
     b += bStep;
   }
@@ -181,6 +216,8 @@ export function columnsScaled4x8(a: usize, aStep: usize, b: usize, bStep: usize,
   v128.store(c2, c21, 16);
   v128.store(c3, c30);
   v128.store(c3, c31, 16);
+  v128.store(c4, c40);
+  v128.store(c4, c41, 16);
 }
 
 export function rowsZero6x8(a: usize, aRow: usize, last: usize, b: usize, bStep: usize, c: usize, cRow: usize, n: i32): void {
@@ -208,7 +245,7 @@ export function rowsZero6x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
   let c41 = f32x4.splat(0);
   let c50 = f32x4.splat(0);
   let c51 = f32x4.splat(0);
-  for (; n > 0; n--) {
+  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -276,7 +313,7 @@ export function rowsAdd6x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
   let c41 = v128.load(c4, 16);
   let c50 = v128.load(c5);
   let c51 = v128.load(c5, 16);
-  for (; n > 0; n--) {
+  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -338,7 +375,7 @@ export function columnsAdd6x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
   let c41 = v128.load(c4, 16);
   let c50 = v128.load(c5);
   let c51 = v128.load(c5, 16);
-  for (; n > 0; n--) {
+  for (const end = a + <usize>n * aStep; a != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -401,7 +438,7 @@ export function columnsScaled6x8(a: usize, aStep: usize, b: usize, bStep: usize,
   let c41 = f32x4.mul(v128.load(c4, 16), s4);
   let c50 = f32x4.mul(v128.load(c5), s5);
   let c51 = f32x4.mul(v128.load(c5, 16), s5);
-  for (; n > 0; n--) {
+  for (const end = a + <usize>n * aStep; a != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -476,7 +513,7 @@ export function rowsZero6x16(a: usize, aRow: usize, last: usize, b: usize, bStep
   let c51 = f32x4.splat(0);
   let c52 = f32x4.splat(0);
   let c53 = f32x4.splat(0);
-  for (; n > 0; n--) {
+  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -582,7 +619,7 @@ export function rowsAdd6x16(a: usize, aRow: usize, last: usize, b: usize, bStep:
   let c51 = v128.load(c5, 16);
   let c52 = v128.load(c5, 32);
   let c53 = v128.load(c5, 48);
-  for (; n > 0; n--) {
+  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -682,7 +719,7 @@ export function columnsAdd6x16(a: usize, aStep: usize, b: usize, bStep: usize, c
   let c51 = v128.load(c5, 16);
   let c52 = v128.load(c5, 32);
   let c53 = v128.load(c5, 48);
-  for (; n > 0; n--) {
+  for (const end = a + <usize>n * aStep; a != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -783,7 +820,7 @@ export function columnsScaled6x16(a: usize, aStep: usize, b: usize, bStep: usize
   let c51 = f32x4.mul(v128.load(c5, 16), s5);
   let c52 = f32x4.mul(v128.load(c5, 32), s5);
   let c53 = f32x4.mul(v128.load(c5, 48), s5);
-  for (; n > 0; n--) {
+  for (const end = a + <usize>n * aStep; a != end; ) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);

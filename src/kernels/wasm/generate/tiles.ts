@@ -5,20 +5,20 @@
  *          ┌──────────────┐                   as vectors, MR numbers of A, each spread over all lanes, and adds MR·NR
  *      A   │ b0 b1 …      │                   products: MR·NR/4 multiply-adds for NR/4 + MR loads.
  *    ┌───┐ ├──────────────┤
- *    │a0 │ │ c00 c01 …    │   MR             4×8 portable   8 sums +  2 of B + 1 of A + 1 product = 12 of 15 registers
+ *    │a0 │ │ c00 c01 …    │   MR             5×8 portable  10 sums +  2 of B + 1 of A + 1 product = 14 of 15 registers
  *    │a1 │ │ c10 c11 …    │                  6×8 relaxed   12 sums +  2 of B + 1 of A             = 15 (fused multiply-add)
  *    └───┘ └──────────────┘                  6×16 wide     the same with 256-bit registers: neighbouring v128 pair up
  *              NR
  *
- * Products of matrices pack A too, and use 5×8 where `rows` and `columns` have 4×8, with 4-row tiles for the ragged edge.
- * AssemblyScript has no arrays of registers, hence a generator. The loop over steps is not unrolled: the optimiser would
- * sink unrolled updates into one chain per sum, and the engine would spill (26–45 instead of 55 GFLOP/s, measured).
+ * Products of matrices have 4-row tiles too, for the ragged edge. AssemblyScript has no arrays of registers, hence a
+ * generator. The loop over steps is not unrolled: the optimiser would sink unrolled updates into one chain per sum, and the
+ * engine would spill (26–45 instead of 55 GFLOP/s, measured). A loop ends at an address: nothing is counted beside.
  *
  * `rows`:    A is read row by row: row r begins at a + r·aRow, its steps are neighbours (K and V rows, activations).
  *            Rows past `last` read row `last` again: a ragged edge costs no second tile, its surplus rows are ignored.
  * `columns`: A is read column by column: a step's MR numbers are neighbours, steps are aStep apart (Pᵀ, transposed operands).
- * `packed`:  A and B are packed: a step's numbers lie behind those of the step before. Two addresses move on, nothing is
- *            counted: up to a fifth faster than `rows`, whose MR addresses take issue slots from the arithmetic.
+ * `packed`:  A and B are packed: a step's numbers lie behind those of the step before. Two addresses move on: up to a
+ *            fifth faster than `rows`, whose MR addresses take issue slots from the arithmetic.
  * `Zero` starts the sums at 0, `Add` at what C holds, `Scaled` at C · scale[r] (the rescaled output of online softmax).
  */
 export interface TileShape {
@@ -26,18 +26,16 @@ export interface TileShape {
   vectors: number; // of 4 numbers
 }
 
-/** The tile of each build. 5×8 and 6×8 spill on Node 20 without fused multiply-add; 8×8, 4×12 and 12×4 spill everywhere. */
+/** The tile of each build. 6×8 spills on Node 20 without fused multiply-add; 8×8, 4×12 and 12×4 spill everywhere. */
 export const tileShapes: Record<"portable" | "relaxed" | "wide", TileShape> = {
-  portable: { rows: 4, vectors: 2 },
+  portable: { rows: 5, vectors: 2 },
   relaxed: { rows: 6, vectors: 2 },
   wide: { rows: 6, vectors: 4 },
 };
 
-/** The tiles of products: A is packed for a whole product, so tall tiles cost nothing. 5×8 spills only with rows of A apart. */
+/** The tiles with packed A: those above, and low ones for a product's last rows. */
 export const packedShapes: readonly TileShape[] = [
-  { rows: 5, vectors: 2 },
-  { rows: 6, vectors: 2 },
-  { rows: 6, vectors: 4 },
+  ...Object.values(tileShapes),
   { rows: 4, vectors: 2 },
   { rows: 4, vectors: 4 },
 ];
@@ -81,9 +79,11 @@ function tile(a: Operand, start: Start, { rows, vectors }: TileShape): string {
     ...R.map((r) => `  const c${r} = ${r === 0 ? "c" : `c${r - 1} + cRow`};`),
     ...(start === "Scaled" ? R.map((r) => `  const s${r} = v128.load32_splat(scale${at(4 * r)});`) : []),
     ...R.flatMap((r) => V.map((v) => `  let c${r}${v} = ${first(r, v)};`)),
-    ...(a === "packed"
-      ? [`  for (const end = b + <usize>n * ${16 * vectors}; b != end; ) {`]
-      : ["  for (; n > 0; n--) {"]),
+    {
+      rows: "  for (const end = a0 + (<usize>n << 2); a0 != end; ) {",
+      columns: "  for (const end = a + <usize>n * aStep; a != end; ) {",
+      packed: `  for (const end = b + <usize>n * ${16 * vectors}; b != end; ) {`,
+    }[a],
     ...V.map((v) => `    const b${v} = v128.load(b${at(16 * v)});`),
     ...R.flatMap((r) => [
       `    const x${r} = v128.load32_splat(${a === "rows" ? `a${r}` : `a${at(4 * r)}`});`,
