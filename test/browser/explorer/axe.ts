@@ -6,13 +6,14 @@ import type { Page } from "playwright-core";
 
 const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Rules of WCAG 2.2 A and AA and good practice. */
-export async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(source);
-  return page.evaluate(async () => {
-    const result = await (globalThis as any).axe.run(document, { resultTypes: ["violations"] });
+/** Rules of WCAG 2.2 A and AA and good practice, or some of them by name. */
+export async function violations(page: Page, ...rules: string[]): Promise<string[]> {
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(source);
+  return page.evaluate(async (runOnly) => {
+    const options = { resultTypes: ["violations"], ...(runOnly.length > 0 && { runOnly }) };
+    const result = await (globalThis as any).axe.run(document, options);
     return result.violations.flatMap((v: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
       v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} — ${n.failureSummary}`),
     );
-  });
+  }, rules);
 }

@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { pages } from "../../../src/explorer/pages.js";
 import { readTrace, writeTrace } from "../../../src/trace/index.js";
-import { violations } from "./axe.js";
 import { cannot, eventually, explorer } from "./open.js";
 
 /** The open run as a trace file, as Share would save it. */
@@ -17,9 +16,8 @@ const traceBytes = async (page: import("playwright-core").Page): Promise<Uint8Ar
 describe.skipIf(cannot)("labs and chapters", () => {
   const e = explorer();
 
-  test("every page opens, says something, stays within 360 pixels, and axe finds nothing", async () => {
+  test("every page opens, says something and stays within 360 pixels", async () => {
     const page = await e.open("", { viewport: { width: 360, height: 800 } });
-    const all: string[] = [];
     for (const { id, title } of pages) {
       await page.evaluate((p) => (globalThis as any).qkv.store.change({ page: p }), id);
       await page.waitForFunction(
@@ -29,9 +27,7 @@ describe.skipIf(cannot)("labs and chapters", () => {
       );
       expect(await page.locator("#stage .failure").count(), title).toBe(0);
       expect(await page.evaluate(() => document.documentElement.scrollWidth), title).toBeLessThanOrEqual(360);
-      all.push(...(await violations(page)).map((f) => `${title}: ${f}`));
     }
-    expect(all).toEqual([]);
     await page.close();
   });
 
