@@ -56,6 +56,9 @@ describe.skipIf(cannot)("a long text", () => {
     await still(page);
     const record = trace.record(0);
     for (let step = 0; step < 3; step++) {
+      await page.waitForFunction(
+        () => (document.querySelector("qkv-tiles-view") as any)?.current?.scene?.cells.length > 0,
+      );
       const tiles = await page.evaluate(() =>
         ((document.querySelector("qkv-tiles-view") as any).current.scene.cells as any[]).map((c) => ({
           ...c,

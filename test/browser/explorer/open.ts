@@ -47,7 +47,7 @@ export function explorer(models: string[] = []): Explorer {
     server = await serveExplorer({ app, models });
     browser = await chromium.launch({
       executablePath: browserPath!,
-      args: ["--no-sandbox", "--disable-dev-shm-usage"],
+      args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu-rasterization"],
     });
   });
   afterAll(async () => {
