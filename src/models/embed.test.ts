@@ -1,10 +1,12 @@
 /** Pooling, as a sentence-transformers folder asks for it. */
 import { expect, test } from "vitest";
 import { readTokenizer } from "../text/index.js";
+import { Bert } from "./bert.js";
 import { Config } from "./config.js";
 import type { Pooling } from "./embed.js";
 import { Llama } from "./llama.js";
 import { poolingBeside } from "./load/files.js";
+import { T5 } from "./t5.js";
 
 const folder = (pooling: object, more: object[] = []) =>
   poolingBeside(async (name) => {
@@ -64,4 +66,22 @@ test("a folder that asks for more is refused, until a pooling is named", () => {
     `[UnavailableError: embed: small pools by cls_token and mean_tokens at once; expected one pooling: mean, weighted mean, first token, last token or maximum. Fix: name the pooling yourself, knowing that it is not the folder's: { mode: "mean" }.]`,
   );
   expect(m.embed("abc", { mode: "mean" }).shape).toEqual([1, 8]);
+});
+
+test("of an encoder–decoder the encoder's states, as a forward gives them, short texts padded", () => {
+  const json = { model_type: "t5", d_model: 8, d_kv: 4, num_heads: 2, d_ff: 8, num_layers: 1, vocab_size: 3 };
+  const t5 = new T5(new Config(json), { name: "small", tokenizer }).initialise(2);
+  const got = t5.embed(["abcb", "b"], { mode: "last" }).data;
+  for (const [b, ids] of [[0, 1, 2, 1], [1]].entries()) {
+    const states = t5.forward({ inputIds: [ids], decoderInputIds: [[0]] }).encoderLastHiddenState!.data.subarray(-8);
+    states.forEach((x, j) => expect(got[b * 8 + j]).toBeCloseTo(x, 6));
+  }
+});
+
+test("a text longer than RoBERTa's positions is cut to them: two fewer than the table has rows, for padding", () => {
+  const json = { ...small, model_type: "roberta", max_position_embeddings: 6, pad_token_id: 1, type_vocab_size: 1 };
+  const roberta = new Bert(new Config(json), { name: "small", tokenizer }).initialise(3);
+  const cut = roberta.embed("acacacacac").data;
+  expect([...cut]).toEqual([...roberta.embed("acac").data]);
+  expect([...cut]).not.toEqual([...roberta.embed("aca").data]);
 });

@@ -1,6 +1,7 @@
 /**
  * @file Vectors of texts: the last state of every token, pooled, as a sentence-transformers folder asks for it.
- * Reimers & Gurevych 2019 (arXiv:1908.10084) §3.
+ * Reimers & Gurevych 2019 (arXiv:1908.10084) §3. Of an encoder–decoder the encoder's states: Ni et al. 2021, Sentence-T5
+ * (arXiv:2108.08877) §3.1.
  */
 import { type Tensor, tensor, UnavailableError } from "../tensor/index.js";
 import type { Encoding } from "../text/index.js";
@@ -46,12 +47,13 @@ export function embed(model: Model, texts: readonly string[], options: EmbedOpti
   // Texts of like length together: less padding to compute.
   const order = texts.map((_, i) => i).sort((a, b) => encoded[a]!.length - encoded[b]!.length);
   const { batchSize = 32 } = options;
+  const limits = { ...model.limits, isEncoderDecoder: false }; // its encoder alone
   let out: Float32Array | undefined;
   let d = 0;
   for (let at = 0; at < order.length; at += batchSize) {
     const part = order.slice(at, at + batchSize);
     const rows = model.scoped(() => {
-      const batch = readInputs({ inputIds: part.map((i) => encoded[i]!) }, model.limits, "embed");
+      const batch = readInputs({ inputIds: part.map((i) => encoded[i]!) }, limits, "embed");
       const { lastHiddenState } = model.compute(batch, { logits: "none" });
       return { state: lastHiddenState };
     });

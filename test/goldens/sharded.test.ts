@@ -40,7 +40,9 @@ describe(`${one.id} in three files`, async () => {
     const short = inParts(one, 3);
     const gone = join(short, "model-00002-of-00003.safetensors");
     rmSync(gone);
-    await expect(loadModel(short)).rejects.toThrow(`${gone} is not there`);
+    await expect(loadModel(short)).rejects.toThrow(
+      `loadModel: ${gone} is not there; expected all 3 parts that model.safetensors.index.json names. Fix: copy it into the folder, or fetch the model anew: qkv get ORG/NAME.`,
+    );
   });
 
   test("progress counts the bytes of all parts, once", async () => {

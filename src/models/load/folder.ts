@@ -33,23 +33,15 @@ export async function openFolder(folder: string, name: string = folder): Promise
 async function folderWeights(folder: string, read: ReadText): Promise<Weights> {
   const { access } = await import("node:fs/promises");
   const { join } = await import("node:path");
-  const single = join(folder, "model.safetensors");
-  if (
-    await access(single).then(
+  const isThere = (file: string): Promise<boolean> =>
+    access(join(folder, file)).then(
       () => true,
       () => false,
-    )
-  )
-    return readWeights(single);
+    );
+  if (await isThere("model.safetensors")) return readWeights(join(folder, "model.safetensors"));
   const index = await read("model.safetensors.index.json");
   if (index === undefined) {
-    const old = await read("pytorch_model.bin.index.json");
-    const pickled =
-      old !== undefined ||
-      (await access(join(folder, "pytorch_model.bin")).then(
-        () => true,
-        () => false,
-      ));
+    const pickled = (await isThere("pytorch_model.bin.index.json")) || (await isThere("pytorch_model.bin"));
     throw new FileError({
       where: "loadModel",
       argument: folder,
@@ -59,6 +51,16 @@ async function folderWeights(folder: string, read: ReadText): Promise<Weights> {
     });
   }
   const files = shardNames(index, join(folder, "model.safetensors.index.json"));
+  for (const file of files) {
+    if (await isThere(file)) continue;
+    throw new FileError({
+      where: "loadModel",
+      argument: join(folder, file),
+      got: "is not there",
+      expected: `all ${files.length} parts that model.safetensors.index.json names`,
+      fix: "copy it into the folder, or fetch the model anew: qkv get ORG/NAME",
+    });
+  }
   const parts: Weights[] = [];
   try {
     for (const file of files) parts.push(await readWeights(join(folder, file)));
