@@ -10,7 +10,7 @@
 import { ops } from "../kernels/current.js";
 import { Embedding } from "../nn/embedding.js";
 import { normal } from "../nn/initialise.js";
-import { type Module, ModuleList, type Part } from "../nn/module.js";
+import { Module, ModuleList, type Part } from "../nn/module.js";
 import type { LayerNorm, RMSNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
@@ -154,6 +154,46 @@ export abstract class TokenDecoder extends Decoder {
     return this.#embeddingScale === undefined ? x : ops().affine(x, this.#embeddingScale);
   }
 }
+
+/** x + attention(norm(x)), then y + mlp(norm(y)), under Llama's names. The last projection of each adds the residual. */
+export class PreNormLayer extends Module implements DecoderLayer {
+  readonly rope: RopeSettings;
+  readonly window: number | undefined;
+  readonly before: Norm;
+  readonly #after: Norm;
+  readonly #attention: Mixer;
+  readonly #mlp: Widener;
+
+  constructor(
+    { rope, window }: { rope: RopeSettings; window?: number | undefined },
+    parts: { before: Norm; attention: Mixer; after: Norm; mlp: Widener },
+  ) {
+    super();
+    this.rope = rope;
+    this.window = window;
+    this.before = parts.before;
+    this.#attention = parts.attention;
+    this.#after = parts.after;
+    this.#mlp = parts.mlp;
+  }
+
+  parts(): Record<string, Part> {
+    return {
+      self_attn: this.#attention,
+      mlp: this.#mlp,
+      input_layernorm: this.before,
+      post_attention_layernorm: this.#after,
+    };
+  }
+
+  forward(x: Tensor, step: Step): Tensor {
+    const y = this.#attention.forward(this.before.forward(x), step, x);
+    return this.#mlp.forward(this.#after.forward(y), y);
+  }
+}
+
+type Widener = Module & { forward(x: Tensor, residual: Tensor): Tensor };
+type Mixer = Module & { forward(x: Tensor, step: Step, residual: Tensor): Tensor };
 
 /** x + y, for blocks that norm what they add. Where they do not, the last projection adds x in the same pass. */
 export function add(x: Tensor, y: Tensor): Tensor {

@@ -67,7 +67,7 @@ class Layer extends Module implements DecoderLayer {
   }
 
   forward(x: Tensor, step: Step): Tensor {
-    const y = this.#attention.forward(this.before.forward(x), x, step);
+    const y = this.#attention.forward(this.before.forward(x), step, x);
     return this.#mlp.forward(this.#beforeMlp.forward(this.#isParallel ? x : y), y);
   }
 }
@@ -91,7 +91,7 @@ class Attention extends Module {
     return { query_key_value: this.#qkv, dense: this.#output };
   }
 
-  forward(x: Tensor, residual: Tensor, step: Step): Tensor {
+  forward(x: Tensor, step: Step, residual: Tensor): Tensor {
     const { headDim } = this.#shape;
     const rows = ops().reshape(this.#qkv.forward(x), [x.size / headDim, 3 * headDim]); // [B·L·H, q k v]
     const part = (n: number): Tensor => ops().reshape(ops().slice(rows, 1, n * headDim, (n + 1) * headDim), x.shape); // [B, L, H·D]

@@ -8,11 +8,9 @@
  * norms on q and k), Lozhkov et al. 2024 (arXiv:2402.19173, Starcoder2: LayerNorm, and down(gelu(up(norm(x)))) without a gate).
  */
 import { FeedForward } from "../nn/feed-forward.js";
-import { Module, type Part } from "../nn/module.js";
 import { LayerNorm, RMSNorm } from "../nn/norms.js";
-import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
-import { type DecoderLayer, type Norm, type Step, TokenDecoder } from "./decoder.js";
+import { type Norm, PreNormLayer, TokenDecoder } from "./decoder.js";
 import type { ModelParts } from "./model.js";
 import { type RopeSettings, ropeSettings, stretchedLength } from "./rope.js";
 import { Attention, headsOf, type RotaryHeads } from "./rotary-attention.js";
@@ -34,7 +32,7 @@ export class Llama extends TokenDecoder {
     const shape = shapeOf(config, parts);
     super(config, parts, {
       d: shape.d,
-      layer: (index) => new Layer(config, shape, index),
+      layer: (index) => layerOf(config, shape, index),
       norm: normOf(shape),
       tied: shape.plain,
     });
@@ -47,50 +45,23 @@ export class Llama extends TokenDecoder {
   }
 }
 
-class Layer extends Module implements DecoderLayer {
-  readonly rope: RopeSettings;
-  readonly window: number | undefined;
-  readonly #attention: Attention;
-  readonly #mlp: FeedForward;
-  readonly before: Norm;
-  readonly #after: Norm;
-
-  constructor(config: Config, shape: Shape, index: number) {
-    super();
-    const { d, headDim, epsilon, bias, headNorms, plain, windowOf } = shape;
-    const norm = (): RMSNorm => new RMSNorm({ width: headDim, epsilon });
-    this.rope = shape.rope;
-    this.window = windowOf(index);
-    this.#attention = new Attention(
-      index,
-      { ...shape, window: this.window },
-      { bias, ...(headNorms && { norms: { q: norm(), k: norm() } }) },
-    );
-    this.#mlp = new FeedForward({
+function layerOf(config: Config, shape: Shape, index: number): PreNormLayer {
+  const { d, headDim, epsilon, bias, headNorms, plain, windowOf } = shape;
+  const heads = { ...shape, window: windowOf(index) };
+  const norm = (): RMSNorm => new RMSNorm({ width: headDim, epsilon });
+  return new PreNormLayer(heads, {
+    before: normOf(shape),
+    attention: new Attention(index, heads, { bias, ...(headNorms && { norms: { q: norm(), k: norm() } }) }),
+    after: normOf(shape),
+    mlp: new FeedForward({
       dModel: d,
       feedForward: config.size("intermediate_size"),
       activation: config.activation("hidden_act", plain ? "gelu_pytorch_tanh" : "silu"),
       gated: !plain,
       bias: config.flag(plain ? "use_bias" : "mlp_bias", plain),
       names: plain ? { up: "c_fc", down: "c_proj" } : { gate: "gate_proj", up: "up_proj", down: "down_proj" },
-    });
-    this.before = normOf(shape);
-    this.#after = normOf(shape);
-  }
-
-  parts(): Record<string, Part> {
-    return {
-      self_attn: this.#attention,
-      mlp: this.#mlp,
-      input_layernorm: this.before,
-      post_attention_layernorm: this.#after,
-    };
-  }
-
-  forward(x: Tensor, step: Step): Tensor {
-    const y = this.#attention.forward(this.before.forward(x), step, x);
-    return this.#mlp.forward(this.#after.forward(y), y);
-  }
+    }),
+  });
 }
 
 function normOf({ plain, d, epsilon }: Shape): Norm {

@@ -14,9 +14,9 @@ import { Module, type Part } from "../nn/module.js";
 import { RMSNorm } from "../nn/norms.js";
 import type { Tensor } from "../tensor/index.js";
 import type { Config } from "./config.js";
-import { type DecoderLayer, type Step, TokenDecoder } from "./decoder.js";
+import { PreNormLayer, type Step, TokenDecoder } from "./decoder.js";
 import type { ModelParts } from "./model.js";
-import { type RopeSettings, ropeSettings, turningPart } from "./rope.js";
+import { ropeSettings, turningPart } from "./rope.js";
 import { headsOf, rotaryAttend, type RotaryHeads } from "./rotary-attention.js";
 
 export class Phi3 extends TokenDecoder {
@@ -29,42 +29,15 @@ export class Phi3 extends TokenDecoder {
     };
     super(config, parts, {
       d: shape.d,
-      layer: (index) => new Layer(config, shape, index),
+      layer: (index) =>
+        new PreNormLayer(shape, {
+          before: normOf(config, shape),
+          attention: new Attention(shape, index),
+          after: normOf(config, shape),
+          mlp: new Mlp(shape.d, config.size("intermediate_size"), config.activation("hidden_act", "silu")),
+        }),
       norm: normOf(config, shape),
     });
-  }
-}
-
-class Layer extends Module implements DecoderLayer {
-  readonly rope: RopeSettings;
-  readonly window: number | undefined;
-  readonly #attention: Attention;
-  readonly #mlp: Mlp;
-  readonly before: RMSNorm;
-  readonly #after: RMSNorm;
-
-  constructor(config: Config, shape: RotaryHeads, index: number) {
-    super();
-    this.rope = shape.rope;
-    this.window = shape.window;
-    this.#attention = new Attention(shape, index);
-    this.#mlp = new Mlp(shape.d, config.size("intermediate_size"), config.activation("hidden_act", "silu"));
-    this.before = normOf(config, shape);
-    this.#after = normOf(config, shape);
-  }
-
-  parts(): Record<string, Part> {
-    return {
-      self_attn: this.#attention,
-      mlp: this.#mlp,
-      input_layernorm: this.before,
-      post_attention_layernorm: this.#after,
-    };
-  }
-
-  forward(x: Tensor, step: Step): Tensor {
-    const y = this.#attention.forward(this.before.forward(x), x, step);
-    return this.#mlp.forward(this.#after.forward(y), y);
   }
 }
 
@@ -87,7 +60,7 @@ class Attention extends Module {
     return { qkv_proj: this.#qkv, o_proj: this.#output };
   }
 
-  forward(x: Tensor, residual: Tensor, step: Step): Tensor {
+  forward(x: Tensor, step: Step, residual: Tensor): Tensor {
     const { heads, keyHeads, headDim } = this.#shape;
     const [q, k, v] = parted(this.#qkv.forward(x), [heads * headDim, keyHeads * headDim, keyHeads * headDim]);
     const y = rotaryAttend(this.#layer, { q: q!, k: k!, v: v! }, this.#shape, step); // [B, L, H·D]
