@@ -10,14 +10,13 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { homedir, hostname, tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { writeSafetensors, tensor } from "../../../tensor/index.js";
 import { downloadModel } from "./download.js";
-import { hubSettings } from "./settings.js";
 import { commit, type Loopback, type LoopbackOptions, loopbackHub } from "./loopback.fixture.js";
 
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
@@ -371,53 +370,6 @@ describe("the cache", () => {
     for (const { stdout } of await Promise.all(runs)) expect(stdout.trim()).toBe(commit);
     expect(gets("config.json")).toHaveLength(1);
     expect(gets("model.safetensors")).toHaveLength(2); // one that falls silent, and the rest
-  });
-});
-
-describe("settings, from the environment", () => {
-  afterEach(() => vi.unstubAllEnvs());
-  const settings = async (env: Record<string, string>) => {
-    for (const name of [
-      "HF_ENDPOINT",
-      "HF_HOME",
-      "HF_HUB_CACHE",
-      "HUGGINGFACE_HUB_CACHE",
-      "HF_TOKEN",
-      "HUGGING_FACE_HUB_TOKEN",
-      "HF_TOKEN_PATH",
-      "HF_HUB_OFFLINE",
-      "XDG_CACHE_HOME",
-    ])
-      vi.stubEnv(name, env[name] ?? "");
-    vi.stubEnv("HF_HUB_DISABLE_IMPLICIT_TOKEN", env["HF_HUB_DISABLE_IMPLICIT_TOKEN"] ?? "");
-    return hubSettings();
-  };
-  test("where the cache is", async () => {
-    expect((await settings({})).cacheDir).toBe(join(homedir(), ".cache/huggingface/hub"));
-    expect((await settings({ HF_HOME: "/h" })).cacheDir).toBe(join("/h", "hub"));
-    expect((await settings({ HF_HOME: "/h", HF_HUB_CACHE: "~/c" })).cacheDir).toBe(`${homedir()}/c`);
-    expect((await settings({ XDG_CACHE_HOME: "/x" })).cacheDir).toBe(join("/x", "huggingface/hub"));
-  });
-  test("who asks: variables, then the saved token; spaces and line ends around it do not count", async () => {
-    const path = join(cacheDir, "token");
-    writeFileSync(path, "hf_saved\n");
-    expect((await settings({ HF_TOKEN_PATH: path })).token).toBe("hf_saved");
-    expect((await settings({ HF_TOKEN_PATH: path, HUGGING_FACE_HUB_TOKEN: "hf_old" })).token).toBe("hf_old");
-    expect((await settings({ HF_TOKEN: " hf_new\n", HUGGING_FACE_HUB_TOKEN: "hf_old" })).token).toBe("hf_new");
-    expect((await settings({ HF_TOKEN: "hf_new", HF_HUB_DISABLE_IMPLICIT_TOKEN: "1" })).token).toBeUndefined();
-    expect((await settings({ HF_HOME: cacheDir })).token).toBe("hf_saved");
-    expect((await settings({ HF_TOKEN_PATH: join(cacheDir, "none") })).token).toBeUndefined();
-  });
-  test("a token that no header takes is refused without being shown", async () => {
-    expect(await message(settings({ HF_TOKEN: "hf_sec\nret" }))).toBe(
-      "get: HF_TOKEN has characters that no token has; expected a token as the hub gives it: hf_ and letters.",
-    );
-  });
-  test("an endpoint that is no address", async () => {
-    expect((await settings({ HF_ENDPOINT: "http://mirror/hf/" })).endpoint).toBe("http://mirror/hf");
-    expect(await message(settings({ HF_ENDPOINT: "mirror.org" }))).toBe(
-      'get: HF_ENDPOINT is "mirror.org"; expected an address that begins with https:// or http://.',
-    );
   });
   test("a revision that would leave the cache", async () => {
     for (const revision of ["../../x", "a/../b", "/x", "a//b", ""]) {
