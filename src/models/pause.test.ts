@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { breather } from "./pause.js";
 
 const busy = (ms: number): void => {
@@ -36,4 +36,13 @@ test("a page without setImmediate takes its turn through a message", async () =>
   } finally {
     globalThis.setImmediate = setImmediate;
   }
+});
+
+test("a turn sets no timer: one sleeps a millisecond, in pages four, though nobody has anything to say", async () => {
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const breathe = breather();
+  busy(20);
+  await breathe();
+  expect(timers).not.toHaveBeenCalled();
+  timers.mockRestore();
 });
