@@ -31,6 +31,8 @@ export default defineConfig({
     format: "es",
     plugins: () => [elements],
     rolldownOptions: {
+      // Models are read on demand where the engine runs in a page of one file; here they are wanted at once.
+      checks: { ineffectiveDynamicImport: false },
       external: ["onnxruntime-web", /^node:/], // the runtime is handed to `openOnnx`; the server serves it from node_modules
       output: {
         entryFileNames: "assets/worker-[hash].js",
