@@ -1,6 +1,6 @@
 /** @file Draws a scene on a 2D canvas. */
 import type { Transform } from "../state/choice.js";
-import { handlesOf } from "../scene/curve.js";
+import { handlesOf, opacity, thickness } from "../scene/curve.js";
 import type { Cells, Line, Scene, Target } from "../scene/scene.js";
 import { shortWeight } from "../scene/tokens.js";
 import { colourAt, headStyle, inkOn, type Mode, position, type Ramp, css } from "./colour.js";
@@ -243,14 +243,14 @@ function drawLines(g: CanvasRenderingContext2D, scene: Scene, look: Look): void 
     g.globalAlpha = Math.min(1, alpha);
     g.strokeStyle = colour;
     g.setLineDash(dash);
-    g.lineWidth = 0.75 + 3.25 * l.weight;
+    g.lineWidth = thickness(l.weight);
     g.beginPath();
     g.moveTo(l.x1, l.y1);
     g.bezierCurveTo(x1, y1, x2, y2, l.x2, l.y2);
     g.stroke();
   };
   if (some) for (const l of ordered) if (!chosen(l)) pen(l, 0.05 + 0.06 * l.weight);
-  for (const l of ordered) if (!some || chosen(l)) pen(l, 0.12 + 0.88 * Math.sqrt(l.weight));
+  for (const l of ordered) if (!some || chosen(l)) pen(l, opacity(l.weight));
   g.globalAlpha = 1;
   g.setLineDash([]);
 }

@@ -19,8 +19,8 @@ export class Curves {
     this.#changed = changed;
   }
 
-  /** Draws a scene's curves in a window on it. @returns false when the 2D canvas of the picture should */
-  draw(scene: Scene, look: Look, ratio: number, window: Box): boolean {
+  /** Draws a scene's curves in a window on it; `zoom` CSS pixels a unit of the scene. @returns false when the 2D canvas of the picture should */
+  draw(scene: Scene, look: Look, ratio: number, window: Box, zoom = 1): boolean {
     this.#lines ??= new LinePainter(this.#under(), this.#changed);
     const byGl = this.#lines.draw(scene, look, ratio, window);
     this.#lines.canvas.hidden = !byGl;
@@ -30,7 +30,7 @@ export class Curves {
       byInk = this.#ink.draw(scene, look, ratio, window);
     }
     if (this.#ink) this.#ink.canvas.hidden = !byInk;
-    if (byGl || byInk) place((byGl ? this.#lines : this.#ink!).canvas, window);
+    if (byGl || byInk) place((byGl ? this.#lines : this.#ink!).canvas, window, zoom);
     return byGl || byInk;
   }
 
@@ -52,6 +52,7 @@ export class Curves {
   }
 }
 
-function place({ style }: HTMLCanvasElement, { x, y, width, height }: Box): void {
-  Object.assign(style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+function place({ style }: HTMLCanvasElement, { x, y, width, height }: Box, zoom: number): void {
+  const px = (n: number): string => `${n * zoom}px`;
+  Object.assign(style, { left: px(x), top: px(y), width: px(width), height: px(height) });
 }

@@ -7,7 +7,7 @@
  * in each. 12 heads × 512 tokens, 34,700 curves, in Chromium without a GPU: WebGL in one instanced draw takes 0.5 s and more,
  * this 10 to 30 ms a head, once.
  */
-import { curveAt } from "../scene/curve.js";
+import { curveAt, opacity, thickness } from "../scene/curve.js";
 import { type Box, type Line, linesByHead, type Scene } from "../scene/scene.js";
 import type { Look } from "./canvas.js";
 import { headStyle, rgbOf } from "./colour.js";
@@ -100,8 +100,8 @@ function chosen(
       if ((query >= 0 && l.query !== query) || (key >= 0 && l.key !== key)) continue;
       const [x1, y1, x2, y2] = endsOf(l, down);
       const middle = (x1 + x2) / 2;
-      g.globalAlpha = 0.12 + 0.88 * Math.sqrt(l.weight);
-      g.lineWidth = 0.75 + 3.25 * l.weight;
+      g.globalAlpha = opacity(l.weight);
+      g.lineWidth = thickness(l.weight);
       g.beginPath();
       g.moveTo(x1, y1);
       g.bezierCurveTo(middle, y1, middle, y2, x2, y2);
@@ -132,8 +132,8 @@ function inked(
     const [, y1, , y2] = endsOf(l, down);
     const [a, b] = [(y1 - top) * ratio, (y2 - top) * ratio];
     if ((a < 0 && b < 0) || (a > H && b > H)) continue;
-    const alpha = 0.12 + 0.88 * Math.sqrt(l.weight);
-    const thick = (0.75 + 3.25 * l.weight) * ratio;
+    const alpha = opacity(l.weight);
+    const thick = thickness(l.weight) * ratio;
     for (let n = 0; n < share.length; n++) {
       if (period > 0 && n % period > dash[0]! * ratio) continue;
       const y = a + (b - a) * share[n]!;

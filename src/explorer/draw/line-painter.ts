@@ -7,7 +7,7 @@
  * Curves are uploaded once. Which heads are drawn and where the cursor is are a few bytes of texture and uniforms, so a head
  * switched on or off, a hover and a scroll are that one draw and nothing else.
  */
-import { handlesOf } from "../scene/curve.js";
+import { handlesOf, pen } from "../scene/curve.js";
 import { type Box, type Line, linesByHead, type Scene } from "../scene/scene.js";
 import type { Look } from "./canvas.js";
 import { headStyle, rgbOf } from "./colour.js";
@@ -16,6 +16,9 @@ import { GlProgram, isSoftware, nearest } from "./gl.js";
 /** Pieces of a curve: enough that no corner is seen, fewer where there are tens of thousands. */
 const [pieces, fewPieces, many] = [32, 16, 5000];
 const floats = 12;
+
+/** A number as GLSL writes it. */
+const float = (x: number): string => x.toFixed(4);
 
 const vertex = `#version 300 es
 layout(location = 0) in vec4 ends;
@@ -46,7 +49,7 @@ void main() {
   float s = 1.0 - t;
   vec2 slope = s * s * (handles.xy - ends.xy) + 2.0 * s * t * (handles.zw - handles.xy) + t * t * (ends.zw - handles.zw);
   if (dot(slope, slope) < 1e-6) slope = ends.zw - ends.xy;
-  half_ = (0.75 + 3.25 * mark.x) * 0.5;
+  half_ = (${float(pen.thin)} + ${float(pen.grows)} * mark.x) * 0.5;
   across = ((gl_VertexID & 1) * 2 - 1 > 0 ? 1.0 : -1.0) * (half_ + 0.5 * pixel);
   vec2 p = at(t) + normalize(vec2(-slope.y, slope.x)) * across;
   vec2 clip = (p - window.xy) / window.zw * 2.0 - 1.0;
@@ -64,7 +67,7 @@ void main() {
   vec3 same = step(abs(mark.zwy - cursor), vec3(0.5));
   bool some = cursor.x >= 0.0 || cursor.y >= 0.0;
   bool chosen = (cursor.x < 0.0 || same.x > 0.0) && (cursor.y < 0.0 || same.y > 0.0) && (cursor.z < 0.0 || same.z > 0.0);
-  float alpha = some && !chosen ? 0.05 + 0.06 * mark.x : 0.12 + 0.88 * sqrt(mark.x);
+  float alpha = some && !chosen ? 0.05 + 0.06 * mark.x : ${float(pen.faint)} + ${float(pen.firm)} * sqrt(mark.x);
   ink = vec4(head.rgb, 1.0) * min(1.0, alpha);
 }`;
 const fragment = `#version 300 es

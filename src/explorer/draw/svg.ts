@@ -1,5 +1,5 @@
 /** @file A scene as SVG text. The same scene and look give the same bytes; tokens are escaped and cannot become markup. */
-import { handlesOf } from "../scene/curve.js";
+import { handlesOf, opacity, thickness } from "../scene/curve.js";
 import type { Scene } from "../scene/scene.js";
 import { shortWeight, visible } from "../scene/tokens.js";
 import { ranks, type Look } from "./canvas.js";
@@ -56,7 +56,7 @@ export function sceneToSvg(
     const { colour, dash } = headStyle(l.head, look.mode);
     const [x1, y1, x2, y2] = handlesOf(l, scene.down).map(number);
     out.push(
-      `<path d="M${number(l.x1)} ${number(l.y1)}C${x1} ${y1} ${x2} ${y2} ${number(l.x2)} ${number(l.y2)}" fill="none" stroke="${colour}" stroke-width="${number(0.75 + 3.25 * l.weight)}" opacity="${number(0.12 + 0.88 * Math.sqrt(l.weight))}"${dash.length ? ` stroke-dasharray="${dash.join(" ")}"` : ""}/>`,
+      `<path d="M${number(l.x1)} ${number(l.y1)}C${x1} ${y1} ${x2} ${y2} ${number(l.x2)} ${number(l.y2)}" fill="none" stroke="${colour}" stroke-width="${number(thickness(l.weight))}" opacity="${number(opacity(l.weight))}"${dash.length ? ` stroke-dasharray="${dash.join(" ")}"` : ""}/>`,
     );
   }
   for (const l of scene.labels) {

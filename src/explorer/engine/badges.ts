@@ -36,7 +36,13 @@ const tolerance = 2e-5;
 /** A float32 score of size s is off by about s·2⁻²⁴ times the terms of its product; scores of some hundreds by 1e-4. */
 const sumTolerance = 2e-3;
 
-export function badges(trace: Trace, kind: KindView["kind"], view: KindView): Badge[] {
+/** @param breathe is awaited after every head, so that what the reader asks meanwhile need not wait for all of them */
+export async function badges(
+  trace: Trace,
+  kind: KindView["kind"],
+  view: KindView,
+  breathe: () => Promise<void> = async () => {},
+): Promise<Badge[]> {
   const found: Findings = {
     rows: 0,
     worstSum: 0,
@@ -59,7 +65,10 @@ export function badges(trace: Trace, kind: KindView["kind"], view: KindView): Ba
   const padded = trace.sequences(kind).columns[0]?.mask;
   for (const layer of view.layers) {
     const record = trace.record(layer, kind);
-    for (let head = 0; head < record.heads; head++) look(record, head, padded, found);
+    for (let head = 0; head < record.heads; head++) {
+      look(record, head, padded, found);
+      await breathe();
+    }
   }
   const sampled = view.queries > rowsLookedAt ? ` of ${rowsLookedAt} rows a head` : "";
   const show = (x: number): string => (x === 0 ? "0" : x.toExponential(1));

@@ -229,8 +229,8 @@ describe("badges", () => {
     ],
     headDim: 16,
   });
-  const failed = (trace: Trace): string[] =>
-    badges(trace, "self", describeKinds(trace)[0]!).filter((b) => !b.ok).map((b) => b.id); // biome-ignore format: one question
+  const failed = async (trace: Trace): Promise<string[]> =>
+    (await badges(trace, "self", describeKinds(trace)[0]!)).filter((b) => !b.ok).map((b) => b.id); // biome-ignore format: one question
   const info = clean.info;
   const map = (values: number[]): Trace =>
     new Trace({ info, records: [new MapRecord({ kind: "self", layer: 0 }, tensor(values, [1, 1, 2, 2]))] });
@@ -238,18 +238,18 @@ describe("badges", () => {
     new Trace({ info, records: clean.records.map((r, n) => (n === 0 ? change(r as QkRecord) : r)) });
 
   test("four clean traces raise no alarm", async () => {
-    expect(failed(clean)).toEqual([]);
-    expect(failed(engine.trace(base.id))).toEqual([]);
-    expect(failed(map([1, 0, 0.25, 0.75]))).toEqual([]);
-    expect(failed(syntheticTrace({ tokens: [..."xyzzy"], heads: [["broad"]], causal: false }))).toEqual([]);
+    expect(await failed(clean)).toEqual([]);
+    expect(await failed(engine.trace(base.id))).toEqual([]);
+    expect(await failed(map([1, 0, 0.25, 0.75]))).toEqual([]);
+    expect(await failed(syntheticTrace({ tokens: [..."xyzzy"], heads: [["broad"]], causal: false }))).toEqual([]);
   });
 
-  test("planted faults are named", () => {
-    expect(failed(map([1, 0, 0.25, 0.5]))).toContain("row-sums"); // a row of 0.75
-    expect(failed(map([0.5, 0.5, 1, 1]))).toContain("row-sums"); // softmax over the wrong axis
-    expect(failed(map([1, 0, Number.NaN, Number.NaN]))).toContain("no-nan");
+  test("planted faults are named", async () => {
+    expect(await failed(map([1, 0, 0.25, 0.5]))).toContain("row-sums"); // a row of 0.75
+    expect(await failed(map([0.5, 0.5, 1, 1]))).toContain("row-sums"); // softmax over the wrong axis
+    expect(await failed(map([1, 0, Number.NaN, Number.NaN]))).toContain("no-nan");
     expect(
-      failed(
+      await failed(
         changed(
           (r) =>
             new QkRecord(
@@ -263,9 +263,9 @@ describe("badges", () => {
         ),
       ),
     ).toEqual(expect.arrayContaining(["row-sums", "recomputed"])); // row sums of another run
-    expect(failed(changed((r) => new QkRecord(r.site, { ...r.call, scale: 1 }, r.lse)))).toContain("row-sums"); // 1/√d forgotten after the sums
+    expect(await failed(changed((r) => new QkRecord(r.site, { ...r.call, scale: 1 }, r.lse)))).toContain("row-sums"); // 1/√d forgotten after the sums
     expect(
-      failed(
+      await failed(
         changed(
           (r) =>
             new QkRecord(
@@ -277,7 +277,7 @@ describe("badges", () => {
       ),
     ).toContain("recomputed"); // queries of another order
     expect(
-      failed(
+      await failed(
         new Trace({
           info: { ...info, sequences: [{ ...info.sequences[0]!, mask: [1, 1, 1, 1, 1, 1, 0, 1] }] },
           records: [...clean.records],
@@ -285,6 +285,6 @@ describe("badges", () => {
       ),
     ).toContain("padding"); // a pad that is seen
     const sharp = syntheticTrace({ tokens: [..."abcdefgh"], heads: [["previous"], ["self"]], sharpness: 40 });
-    expect(failed(sharp)).toContain("saturation"); // scores as large as without 1/√d
+    expect(await failed(sharp)).toContain("saturation"); // scores as large as without 1/√d
   });
 });

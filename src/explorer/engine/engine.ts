@@ -36,12 +36,13 @@ import type {
   TileView,
 } from "./protocol.js";
 import { flowFrom, rolloutMaps } from "./relevance.js";
+import { breather } from "../../models/pause.js";
 import { kindOf, Runs } from "./runs.js";
 import type { Source } from "./sources.js";
 import { sweepHeads } from "./sweep.js";
 
 /** Lets other messages in. */
-const breathe = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+const breathe = breather();
 
 export class Engine implements EngineApi {
   readonly #catalogue: Catalogue;
@@ -120,7 +121,7 @@ export class Engine implements EngineApi {
 
   async badges({ run, kind }: { run: number; kind: Kind }): Promise<Badge[]> {
     const r = this.#runs.get(run);
-    return badges(r.result.trace, kind, kindOf(r, kind));
+    return badges(r.result.trace, kind, kindOf(r, kind), breathe);
   }
 
   async rollout(asked: Parameters<EngineApi["rollout"]>[0]): Promise<LayerMaps> {

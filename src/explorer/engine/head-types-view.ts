@@ -30,7 +30,7 @@ export async function headTypesView(
       chance ??= score(uniformMap(map, Lq, Lk));
       heads.push({ layer, head, scores: score(map) });
       options.onProgress?.(heads.length, total, "heads scored");
-      if (heads.length % 8 === 0) await breathe();
+      await breathe();
       options.signal?.throwIfAborted();
     }
   }

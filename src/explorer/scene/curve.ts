@@ -1,5 +1,10 @@
-/** @file The shape of a line: a cubic Bézier between its ends, for the pens and the hit test. */
+/** @file The shape and the weight of a line: a cubic Bézier between its ends, for the pens and the hit test. */
 import type { Line } from "./scene.js";
+
+/** A weight as a line: pixels thick = `thin` + `grows` · weight, opacity = `faint` + `firm` · √weight. */
+export const pen = { thin: 0.75, grows: 3.25, faint: 0.12, firm: 0.88 } as const;
+export const thickness = (weight: number): number => pen.thin + pen.grows * weight;
+export const opacity = (weight: number): number => pen.faint + pen.firm * Math.sqrt(weight);
 
 type Ends = Pick<Line, "x1" | "y1" | "x2" | "y2" | "handles">;
 export type Handles = readonly [x1: number, y1: number, x2: number, y2: number];

@@ -6,7 +6,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { existsSync, statSync } from "node:fs";
 import { OptionError, UnavailableError } from "../../tensor/index.js";
@@ -105,11 +105,20 @@ interface Shared {
   path: string;
 }
 
+/** Folder names that say nothing of what is in them. */
+const bare = /^(?:model|models|onnx|checkpoint|checkpoint-\d+|weights|output|final|best|main)$/i;
+
+/** The last part of a path, with the one before it where the last is bare: "all-MiniLM-L6-v2/model". */
+function nameOf(path: string): string {
+  const at = resolve(path);
+  return bare.test(basename(at)) ? `${basename(dirname(at))}/${basename(at)}` : basename(at);
+}
+
 function shareable(bundled: string, models: NonNullable<ExplorerOptions["models"]>): Shared[] {
   const out: Shared[] = [];
   if (existsSync(bundled)) out.push({ id: "bundled", name: "Bundled GPT", kind: "bundled", path: bundled });
   models.forEach((model, n) => {
-    const { path, name } = typeof model === "string" ? { path: model, name: basename(model) } : model;
+    const { path, name } = typeof model === "string" ? { path: model, name: nameOf(model) } : model;
     if (!existsSync(path)) {
       throw new OptionError({
         where: "explore",

@@ -88,7 +88,7 @@ class App extends View {
       <details class="menu right" @toggle=${closeOthers}><summary class="nav">Share</summary><qkv-share class="menu-list"></qkv-share></details>
       <label class="sr" for="theme">Colours of the page</label>
       <select id="theme" class="theme" @change=${(e: Event) => store.change({ theme: (e.target as HTMLSelectElement).value as Theme })}>
-        ${(["auto", "light", "dark", "contrast"] as const).map((t) => html`<option value=${t} ?selected=${t === theme}>${{ auto: "Auto", light: "Light", dark: "Dark", contrast: "High contrast" }[t]}</option>`)}
+        ${(["auto", "light", "dark", "contrast"] as const).map((t) => html`<option value=${t} ?selected=${t === theme}>${{ auto: "System colours", light: "Light", dark: "Dark", contrast: "High contrast" }[t]}</option>`)}
       </select>
       <button class="nav" aria-label="Keyboard help" @click=${() => document.dispatchEvent(new CustomEvent("qkv-help"))}>?</button>
     </header>`; // biome-ignore format: one template
@@ -137,6 +137,37 @@ class App extends View {
       </section>
       <aside class="inspect" aria-label="Numbers"><qkv-inspector></qkv-inspector></aside>
     </main>`;
+  }
+
+  /** What a link asks for and this page does not have is said, not passed over. */
+  #missing(): void {
+    const { store } = this;
+    const { page, view, model } = store.choice.value;
+    const list = store.catalog.value;
+    const say = (text: string): void => {
+      store.notice.value = { tone: "info", text };
+    };
+    if (page === "explore" && !viewList.some((v) => v.id === view)) {
+      say(`There is no view “${view.slice(0, 40)}”: this is the text.`);
+      store.change({ view: viewList[0]!.id });
+    }
+    if (list.state === "ready" && model && !list.value.some((m) => m.id === model)) {
+      say(
+        `The model of this link, “${model.slice(0, 60)}”, is not open here: this is ${list.value[0]!.name}. Open it with qkv explore MODEL, or drop its folder on the page.`,
+      );
+      store.change({ model: list.value[0]!.id });
+    }
+  }
+
+  #lastTab = "";
+  /** The chosen tab is on screen where there is no room for all of them. */
+  protected override updated(): void {
+    this.#missing();
+    const tab = this.querySelector<HTMLElement>('.tabs [aria-selected="true"]');
+    if (!tab || tab.id === this.#lastTab) return;
+    this.#lastTab = tab.id;
+    const row = tab.parentElement!;
+    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
   }
 
   #tabs(e: KeyboardEvent, now: string): void {

@@ -6,6 +6,7 @@ import { passageOf } from "../scene/passage.js";
 import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
+import { lineLegend } from "./legend.js";
 import { PictureView } from "./picture-view.js";
 
 class ArcsView extends PictureView {
@@ -27,7 +28,7 @@ class ArcsView extends PictureView {
       reverse,
       least: c.least,
       down: c.extra["arcs"] === "down",
-      width: Math.max(240, this.room),
+      width: Math.max(240, this.paper),
       measure: this.measure,
       says: `Arcs from each token to the tokens it looks at, layer ${layerOf(store, k)}, head ${head}.`,
     });
@@ -43,7 +44,7 @@ class ArcsView extends PictureView {
         <label class="slider">weights from <input type="range" min="0" max="0.5" step="0.01" aria-label="smallest weight drawn" .value=${String(c.least)} @input=${(e: Event) => store.change({ least: Number((e.target as HTMLInputElement).value) })} /> <output>${c.least.toFixed(2)}</output></label>
       </div>
       ${this.canvas(scene)}
-      <p class="legend">${scene.lines.length.toLocaleString("en")} ${scene.lines.length === 1 ? "arc carries" : "arcs carry"} ${percent(scene.drawn)} of the weight${every ? "" : html` of <bdi>${groupLabel(reverse ? k.columns : k.rows, (reverse ? maps.value.columns : maps.value.rows)[asked]!)}</bdi>`}; thinner arcs are smaller weights.</p>
+      ${lineLegend(html`${scene.lines.length.toLocaleString("en")} ${scene.lines.length === 1 ? "arc carries" : "arcs carry"} ${percent(scene.drawn)} of the weight${every ? "" : html` of <bdi>${groupLabel(reverse ? k.columns : k.rows, (reverse ? maps.value.columns : maps.value.rows)[asked]!)}</bdi>`}.`)}
     `;
   }
 

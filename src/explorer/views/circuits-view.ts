@@ -36,9 +36,10 @@ class CircuitsView extends View {
       html`${guesses.map((g) => html`<span class="word-score"><bdi>${visible(g.text).replace(/^ +$/, "␣")}</bdi> <small class="soft">${score(g.probability)}</small></span> `)}`;
     return html`<p class="lead">${which === "ov" ? "Words raised first to themselves" : "Words that look for themselves first"}: <span class="figure" data-testid="itself">${percent(v.itself)}</span>
         <span class="soft">of the text’s words, in layer ${layer}, head ${head}; 1 in ${v.vocabulary.toLocaleString("en")} would by chance.</span></p>
+      <p class="soft small">${which === "ov" ? "e·W_V·W_O read through the last norm and the word table, in logits" : "(e_q·W_Q)·(e_k·W_K)·scale over the whole vocabulary"}</p>
       ${framed(
         "Circuit by word",
-        html`<table class="numbers" data-testid="circuit"><caption>${which === "ov" ? "e·W_V·W_O read through the last norm and the word table, in logits" : "(e_q·W_Q)·(e_k·W_K)·scale over the whole vocabulary"}</caption>
+        html`<table class="numbers" data-testid="circuit"><caption class="sr">Circuit by word</caption>
       <thead><tr><th scope="col">${which === "ov" ? "seen" : "asks"}</th><th scope="col" class="words">${which === "ov" ? "says" : "looks for"}</th><th scope="col" class="words">least</th><th scope="col">itself</th><th scope="col">rank of itself</th></tr></thead>
       <tbody>${v.rows.map((r) => html`<tr class=${r.ownRank === 1 ? "lead-row" : ""}><th scope="row"><bdi>${visible(r.text).replace(/^ +$/, "␣")}</bdi></th><td class="words">${list(r.top)}</td><td class="words">${list(r.bottom)}</td><td>${score(r.own)}</td><td>${r.ownRank}</td></tr>`)}</tbody></table>`,
       )}

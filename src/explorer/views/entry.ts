@@ -4,6 +4,9 @@ import { percent, visible } from "../scene/tokens.js";
 import { longestText } from "../state/choice.js";
 import { define, View } from "./base.js";
 
+/** Characters from which the text is set small and keeps to a few lines, so that the picture stays on screen. */
+const longText = 300;
+
 /** The run follows the typing after this many milliseconds without a key. */
 const pause = 220;
 
@@ -16,11 +19,12 @@ class Entry extends View {
     const { text } = store.choice.value;
     const run = store.run.value;
     const fixed = store.shown.value?.model.source === "trace";
+    const shown = this.#typed ?? (fixed ? store.shown.value!.text : text);
     const failed = run.state === "failed" ? run.message : "";
     return html`<div class="entry">
       <label class="entry-label" for="text">${fixed ? "The text of this trace" : "Type a text"}</label>
-      <textarea id="text" rows="1" spellcheck="false" autocomplete="off" dir="auto" ?readonly=${fixed}
-        .value=${this.#typed ?? (fixed ? store.shown.value!.text : text)} placeholder="A sentence, a paragraph, anything…"
+      <textarea id="text" class=${shown.length > longText ? "long" : ""} rows="1" spellcheck="false" autocomplete="off" dir="auto" ?readonly=${fixed}
+        .value=${shown} placeholder="A sentence, a paragraph, anything…"
         aria-describedby="entry-note" maxlength=${longestText} @paste=${this.#paste} @input=${this.#input}></textarea>
       <div id="entry-note" class="entry-note" aria-live="polite">
         ${failed ? html`<span class="error">${failed}</span>` : this.#guesses()}
@@ -68,7 +72,7 @@ class Entry extends View {
     if (now === this.#grown) return;
     this.#grown = now;
     area.style.height = "auto";
-    area.style.height = `${Math.min(area.scrollHeight, 260)}px`;
+    area.style.height = `${Math.min(area.scrollHeight, area.classList.contains("long") ? 132 : 260)}px`;
   }
 
   protected override updated(): void {

@@ -2,6 +2,7 @@
 import { html, type TemplateResult } from "lit";
 import type { KindView } from "../engine/protocol.js";
 import { colourAt, css, logDecades, position, type Ramp, rampOf, signedRamp } from "../draw/colour.js";
+import { opacity, thickness } from "../scene/curve.js";
 import type { Store } from "../state/store.js";
 
 const quarters = [0, 0.25, 0.5, 0.75, 1];
@@ -44,6 +45,15 @@ export function weightLegend(store: Store, notes: readonly string[] = []): Templ
   const how = { linear: "", log: "colour is logarithmic", rank: "colour is the rank within the row" }[transform];
   const shown = steps.map((x) => ({ at: at(x), side: at(x), name: name(x) }));
   return scaleOf(rampOf(scale, store.mode.value), shown, [how, ...notes].filter(Boolean));
+}
+
+/** Weights as thickness and ink of a line. */
+export function lineLegend(notes: TemplateResult): TemplateResult {
+  const steps = quarters.slice(1);
+  return html`<div class="legend scale">
+    <span class="swatches" role="img" aria-label="Scale of lines from 0.25 to 1">${steps.map((w) => html`<span class="swatch"><svg width="100%" height="12" aria-hidden="true"><line x1="8%" x2="92%" y1="6" y2="6" stroke="currentColor" stroke-width=${thickness(w)} stroke-opacity=${opacity(w)}></line></svg>${w}</span>`)}</span>
+    <span>${notes}</span>
+  </div>`;
 }
 
 /** The scale of a head's map, with what was hidden, merged or weighed. */

@@ -7,6 +7,7 @@ import { groupLabel, percent } from "../scene/tokens.js";
 import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
 import { numberWithin } from "../state/choice.js";
 import { define } from "./base.js";
+import { lineLegend } from "./legend.js";
 import { PictureView } from "./picture-view.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
@@ -36,7 +37,7 @@ class LinesView extends PictureView {
         values: maps.value.values,
         least: c.least,
         mass: c.extra["mass"] ? mass : undefined,
-        width: this.room,
+        width: this.paper,
         measure: this.measure,
       },
       {
@@ -67,7 +68,7 @@ class LinesView extends PictureView {
         <div class="segments" role="group" aria-label="Tokens stand"><button aria-pressed=${!across} @click=${() => store.change({ extra: { ...c.extra, lines: "" } }, "push")}>in columns</button><button aria-pressed=${across} @click=${() => store.change({ extra: { ...c.extra, lines: "across" } }, "push")}>in rows</button></div>
       </div>
       ${this.canvas(scene)}
-      <p class="legend">${across ? "Above looks, below" : "Left looks, right"} is looked at. ${scene.lines.length.toLocaleString("en")} lines carry ${percent(scene.drawn)} of the weight; thinner lines are smaller weights.</p>
+      ${lineLegend(html`${across ? "Above looks, below" : "Left looks, right"} is looked at. ${scene.lines.length.toLocaleString("en")} ${scene.lines.length === 1 ? "line carries" : "lines carry"} ${percent(scene.drawn)} of the weight.`)}
       ${query >= 0 && heads.length === 1 ? rowTable(k, maps.value, heads[0]!, query, "What it looks at most") : nothing}
     `;
   }

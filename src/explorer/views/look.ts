@@ -26,6 +26,9 @@ export function lookOf(store: Store, element: Element, signed = false): Look {
   };
 }
 
+/** How much larger than usual the reader has letters: a picture grows with them, as text does. */
+export const textZoom = (): number => Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16 || 1;
+
 let canvas: CanvasRenderingContext2D | null | undefined;
 /** Widths already measured, by size and text: the same labels are asked for in every frame of a gesture. */
 const measured = new Map<string, number>();

@@ -31,7 +31,7 @@ class MapView extends PictureView {
     const scene = heatmapScene({
       rows: maps.value.rows.map((g) => groupLabel(k.rows, g)),
       columns: maps.value.columns.map((g) => groupLabel(k.columns, g)),
-      width: this.room,
+      width: this.paper,
       height: Math.max(320, Math.min(innerHeight - 260, 900)),
       camera: null,
       measure: this.measure,

@@ -4,7 +4,7 @@ import type { Group } from "../engine/protocol.js";
 import type { Measure, Scene, Target } from "../scene/scene.js";
 import type { Look } from "../draw/canvas.js";
 import { View } from "./base.js";
-import { lookOf, measureIn } from "./look.js";
+import { lookOf, measureIn, textZoom } from "./look.js";
 import { Picture } from "./picture.js";
 
 export class PictureView extends View {
@@ -35,6 +35,11 @@ export class PictureView extends View {
     this.picture?.release();
     this.picture = undefined;
     this.store.focus.value = {};
+  }
+
+  /** The room for a picture that grows with the reader's letters: see `Picture`. */
+  protected get paper(): number {
+    return Math.floor(this.room / textZoom());
   }
 
   get measure(): Measure {

@@ -1,10 +1,11 @@
 /**
- * @file A canvas that shows a scene: sharp on any screen, drawn once a frame at most, with the hit test turned into
+ * @file A canvas that shows a scene: sharp on any screen, larger where letters are, drawn once a frame at most, with the hit test turned into
  * pointer events in the scene's own terms. Views say what the scene is and what a hit means.
  */
 import { drawScene, fewCurves, forgetImages, type Look } from "../draw/canvas.js";
 import type { Curves } from "../draw/curves.js";
 import { type Box, hit, type Scene } from "../scene/scene.js";
+import { textZoom } from "./look.js";
 
 let curvesModule: typeof import("../draw/curves.js") | undefined;
 let loading: Promise<unknown> | undefined;
@@ -48,15 +49,16 @@ export class Picture {
   draw(): void {
     const { canvas, scene, look } = this;
     if (!scene || !look || !canvas.isConnected) return;
-    const ratio = Math.min(3, globalThis.devicePixelRatio || 1);
-    const apart = scene.lines.length > 0 && this.#drawCurves(scene, look, ratio);
+    const zoom = textZoom();
+    const ratio = Math.min(3, globalThis.devicePixelRatio || 1) * zoom;
+    const apart = scene.lines.length > 0 && this.#drawCurves(scene, look, ratio, zoom);
     if (!apart) this.#curves?.hide();
     const [w, h] = [Math.round(scene.width * ratio), Math.round(scene.height * ratio)];
     if (canvas.width !== w || canvas.height !== h) {
       canvas.width = w;
       canvas.height = h;
-      canvas.style.width = `${scene.width}px`;
-      canvas.style.height = `${scene.height}px`;
+      canvas.style.width = `${scene.width * zoom}px`;
+      canvas.style.height = `${scene.height * zoom}px`;
       this.#labels = undefined;
     }
     const { query, key } = look.cursor ?? {};
@@ -70,18 +72,18 @@ export class Picture {
   }
 
   /** Curves on their own canvas; the code for it comes with the first of them. @returns whether they need no more drawing */
-  #drawCurves(scene: Scene, look: Look, ratio: number): boolean {
+  #drawCurves(scene: Scene, look: Look, ratio: number, zoom: number): boolean {
     if (!curvesModule) {
       loading ??= import("../draw/curves.js").then((loaded) => (curvesModule = loaded));
       void loading.then(this.#again, () => {});
       return scene.lines.length > fewCurves; // a frame without lines rather than one that takes seconds
     }
     this.#curves ??= new curvesModule.Curves(this.canvas, this.#again);
-    return this.#curves.draw(scene, look, ratio, this.#onScreen(scene));
+    return this.#curves.draw(scene, look, ratio, this.#onScreen(scene, zoom), zoom);
   }
 
   /** What of the picture is on screen, with some above and below; scrolling on draws the next part. */
-  #onScreen(scene: Scene): Box {
+  #onScreen(scene: Scene, zoom: number): Box {
     const { top, left } = this.canvas.getBoundingClientRect();
     const part = (start: number, room: number, all: number): readonly [number, number] => {
       const from = Math.max(0, Math.min(Math.floor((-start - 200) / 200) * 200, Math.floor(all) - 1));
@@ -96,8 +98,8 @@ export class Picture {
       }, { capture: true, passive: true, signal: stop.signal }); // biome-ignore format: one listener
     }
     const { width, height } = scene;
-    const [y, h] = scene.down ? [0, height] : part(top, innerHeight, height);
-    const [x, w] = scene.down ? part(left, innerWidth, width) : [0, width];
+    const [y, h] = scene.down ? [0, height] : part(top / zoom, innerHeight / zoom, height);
+    const [x, w] = scene.down ? part(left / zoom, innerWidth / zoom, width) : [0, width];
     return { x, y, width: w, height: h };
   }
   #scrolls = false;

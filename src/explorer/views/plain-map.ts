@@ -43,13 +43,13 @@ class PlainMap extends PictureView {
   declare walked: { query: number; key: number } | undefined;
 
   override render(): TemplateResult {
-    const { map, room } = this;
+    const { map, paper } = this;
     const { cell = 0, height = 520 } = map;
     const scene = heatmapScene({
       rows: map.rows,
       columns: map.columns,
       names: map.names,
-      width: Math.max(room, 60 + cell * map.columns.length),
+      width: Math.max(paper, 60 + cell * map.columns.length),
       height: Math.max(height, 60 + cell * map.rows.length),
       camera: null,
       measure: this.measure,

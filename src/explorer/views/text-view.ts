@@ -3,15 +3,14 @@
  * Real text in reading order, so it wraps, is selectable by screen readers and runs right to left where the text does.
  */
 import { html, nothing, type TemplateResult } from "lit";
-import { colourAt, css, inkOn, position, rampOf } from "../draw/colour.js";
-import { runsFromRight } from "../scene/direction.js";
-import { groupLabel, shortWeight, weightText } from "../scene/tokens.js";
-import { chooseCell, groupAt, headOf } from "../state/actions.js";
+import { groupLabel, weightText } from "../scene/tokens.js";
+import { groupAt, headOf } from "../state/actions.js";
 import type { KindView, LayerMaps } from "../engine/protocol.js";
 import { define, View } from "./base.js";
 import { lazy } from "./lazy.js";
 import { legend } from "./legend.js";
 import { rowTable } from "./row-table.js";
+import { directionOf, tokenButton } from "./token.js";
 import { waiting } from "./waiting.js";
 
 class TextView extends View {
@@ -19,8 +18,7 @@ class TextView extends View {
     const k = this.store.kind.value;
     const maps = this.store.maps();
     if (!k) return waiting(this.store.run.value, "Reading the text");
-    if (!maps)
-      return html`<p class="empty">This text has ${k.queries.toLocaleString("en")} tokens: too many to shade one by one. The Map view shows all of them.</p>`;
+    if (!maps) return lazy(() => import("./long-text.js"), html`<qkv-long-text></qkv-long-text>`);
     if (maps.state !== "ready") return waiting(maps, "Computing the layer");
     const { extra } = this.store.choice.value;
     const reverse = extra["direction"] === "in";
@@ -93,7 +91,7 @@ class TextView extends View {
     const weights = this.#weights(k, maps, asked, reverse);
     const [tokens, groups] = reverse ? [k.rows, maps.rows] : [k.columns, maps.columns];
     return html`<div class="passage" dir=${directionOf(tokens)} role="group" aria-labelledby="text-lead" @pointerleave=${() => { this.store.focus.value = {}; }}>
-      ${groups.map((g, n) => this.#token(groupLabel(tokens, g), n, g[0], weights[n]!, n === asked, reverse, tokens[g[0]]!.text.startsWith("\n"), tokens[g[0]]!.startsWord))}
+      ${groups.map((g, n) => tokenButton(this.store, { label: groupLabel(tokens, g), n, token: g[0], weight: weights[n]!, asked: n === asked, reverse, breaks: tokens[g[0]]!.text.startsWith("\n"), starts: tokens[g[0]]!.startsWord }))}
     </div>`; // biome-ignore format: one template
   }
 
@@ -106,48 +104,12 @@ class TextView extends View {
     return html`
       <h2 class="small-head">${reverse ? "Source" : "Target"}: choose a token</h2>
       <div class="passage" dir=${directionOf(own)} role="group" aria-label="tokens to choose" @pointerleave=${() => { this.store.focus.value = {}; }}>
-        ${ownGroups.map((g, n) => this.#token(groupLabel(own, g), n, g[0], Number.NaN, n === asked, reverse, false, true))}
+        ${ownGroups.map((g, n) => tokenButton(this.store, { label: groupLabel(own, g), n, token: g[0], weight: Number.NaN, asked: n === asked, reverse, starts: true }))}
       </div>
       <h2 class="small-head">${reverse ? "Target" : "Source"}: shaded by weight</h2>
       <div class="passage" dir=${directionOf(other)} role="group" aria-label="tokens shaded by weight">
-        ${otherGroups.map((g, n) => this.#token(groupLabel(other, g), n, g[0], weights[n]!, false, reverse, false, true))}
+        ${otherGroups.map((g, n) => tokenButton(this.store, { label: groupLabel(other, g), n, token: g[0], weight: weights[n]!, reverse, starts: true }))}
       </div>`; // biome-ignore format: one template
   }
-
-  #token(
-    label: string,
-    n: number,
-    token: number,
-    weight: number,
-    asked: boolean,
-    reverse: boolean,
-    breaks: boolean,
-    starts: boolean,
-  ): TemplateResult {
-    const { scale, transform } = this.store.choice.value;
-    const shade = Number.isNaN(weight)
-      ? undefined
-      : colourAt(rampOf(scale, this.store.mode.value), position(weight, transform === "rank" ? "linear" : transform));
-    const style = shade ? `background-color:${css(shade)};color:${inkOn(shade)}` : "";
-    const choose = (): void => {
-      const { query, key } = this.store.choice.value;
-      if (reverse) chooseCell(this.store, query, token);
-      else chooseCell(this.store, token, key);
-    };
-    const focus = (): void => {
-      this.store.focus.value = reverse ? { key: token } : { query: token };
-    };
-    const kind = `token ${starts ? "starts" : ""} ${asked ? (reverse ? "is-key" : "is-query") : ""} ${shade ? "" : "absent"}`;
-    // No space may stand inside a token: the text would get gaps that it does not have.
-    return html`${breaks ? html`<br />` : nothing}<button class=${kind} data-n=${n} aria-pressed=${asked} @pointerenter=${focus} @focus=${focus} @click=${choose}
-      ><bdi class="word" .style=${style}>${label}</bdi
-      ><span class="sr">, ${Number.isNaN(weight) ? "may not be seen" : weightText(weight)}</span
-      ><span class="under" aria-hidden="true">${Number.isNaN(weight) ? "" : shortWeight(weight)}</span
-    ></button>`; // biome-ignore format: no space inside a token
-  }
-}
-/** "auto" would ask the first token, which may be a marker like [CLS]. */
-function directionOf(tokens: KindView["rows"]): "rtl" | "ltr" {
-  return runsFromRight(tokens.map((t) => t.text || t.raw)) ? "rtl" : "ltr";
 }
 define("qkv-text-view", TextView);

@@ -94,7 +94,7 @@ class TypesView extends View {
     if (!name) return nothing;
     const c = store.choice.value;
     if (c.extra["positional"] !== "1")
-      return html`<p><button id="positional" @click=${() => store.change({ extra: { ...c.extra, positional: "1" } }, "push")}>Which heads go by position alone?</button> <span class="soft small">reads the text's words in four other orders and compares the maps</span></p>`;
+      return html`<p class="tools after"><button id="positional" @click=${() => store.change({ extra: { ...c.extra, positional: "1" } }, "push")}>Which heads go by position alone?</button> <span class="soft small">reads the text's words in four other orders and compares the maps</span></p>`;
     const answer = this.#askPositional(name).value;
     if (answer.state === "ready")
       return html`<p class="soft small" data-testid="positional">“By position” compares ${answer.value.texts} orders of the words over ${answer.value.tokens} tokens.</p>`;

@@ -231,6 +231,13 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
         `${view}, large text`,
       ).toBeLessThanOrEqual(640);
     }
+    await show(page, "map"); // the letters of a picture grow with the text
+    const grown = (): Promise<number> =>
+      page.evaluate(() => {
+        const view = document.querySelector("qkv-map-view") as any;
+        return view.querySelector("canvas.picture").clientWidth / view.picture.scene.width;
+      });
+    await eventually(grown).toBeCloseTo(2, 2);
     await page.context().close();
   });
 
@@ -288,6 +295,8 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
       .locator(".passage .token")
       .evaluateAll((all) => all.map((x) => x.getBoundingClientRect().left));
     expect([...left].sort((a, b) => b - a)).toEqual(left);
+    const figure = page.locator(".token .under").first();
+    expect(await figure.evaluate((x) => getComputedStyle(x).direction)).toBe("ltr"); // .42 and not 42.
   });
 
   test("tokens that would be markup or turn the text around stay text", async () => {

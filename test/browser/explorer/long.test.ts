@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { visibleWeights, writeTrace } from "../../../src/trace/index.js";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
+import { weightText } from "../../../src/explorer/scene/tokens.js";
 import { cannot, choice, eventually, explorer } from "./open.js";
 import { drop } from "./drop.js";
 
@@ -131,6 +132,25 @@ describe.skipIf(cannot)("a long text", () => {
       return n;
     });
     expect(asked).toBe(0);
+  });
+
+  test("its text is shaded part by part with the row of the token asked", async () => {
+    const page = await e.open("view=text");
+    await drop(page, "long.safetensors", writeTrace(trace));
+    await page.mouse.move(2, 2); // what the pointer is over would be asked
+    for (const query of [900, 1234]) {
+      await page.evaluate((q) => (globalThis as any).qkv.store.change({ query: q, layer: 0, head: 0 }), query);
+      await eventually(() => page.locator(".token.is-query").getAttribute("data-n")).toBe(`${query}`);
+      const row = visibleWeights(trace.record(0), { head: 0, rows: [query, query + 1] });
+      const said = await page.locator(".passage .token").evaluateAll((all) =>
+        all.map((x) => [Number((x as HTMLElement).dataset["n"]), x.querySelector(".sr")!.textContent!.slice(2)] as const),
+      ); // biome-ignore format: one list
+      expect(said).toHaveLength(600);
+      for (const [n, words] of said) expect(words, `token ${n}`).toBe(Number.isNaN(row[n]!) ? "may not be seen" : weightText(row[n]!)); // biome-ignore format: one line
+    }
+    await page.getByRole("button", { name: "later" }).click();
+    await eventually(() => page.getByTestId("part").textContent()).toContain("Tokens 1,000 to 1,599 of 1,600");
+    await page.close();
   });
 
   test("a lost WebGL context falls back to the 2D canvas and comes back", async () => {

@@ -208,6 +208,13 @@ describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is l
     const page = await e.open("model=nowhere&view=nonsense&layer=99&head=77&kind=cross");
     await eventually(() => page.locator("[role=tab][aria-selected=true]").textContent()).toBe("Text");
     await eventually(() => page.locator(".token").count()).toBeGreaterThan(3);
+    await eventually(() => page.locator(".notice").textContent()).toContain(
+      "“nowhere”, is not open here: this is Bundled GPT",
+    );
+    await page.evaluate(() => { location.hash = "v=1&view=nonsense"; }); // biome-ignore format: one line
+    await eventually(() => page.locator(".notice").textContent()).toContain(
+      "There is no view “nonsense”: this is the text.",
+    );
     await page.evaluate(() => { location.hash = "v=1&page=no-such-page"; }); // biome-ignore format: one line
     await eventually(() => page.locator("main").textContent()).toContain("There is no page “no-such-page”.");
     await page.getByRole("button", { name: "To the explorer" }).click();
