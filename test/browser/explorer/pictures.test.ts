@@ -98,8 +98,14 @@ describe.skipIf(cannot)("pictures", () => {
     try {
       await page.waitForSelector("qkv-lines-view canvas.curves:not([hidden])", { state: "attached" });
       const counted = async (act: () => Promise<unknown>): Promise<Record<string, number>> => {
-        await page.evaluate(() => new Promise((ok) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(ok)), 100))); // biome-ignore format: one wait
-        await page.evaluate(() => { for (const n of Object.keys((globalThis as any).counts)) (globalThis as any).counts[n] = 0; }); // biome-ignore format: one line
+        const sinceLast = (): Promise<number> =>
+          page.evaluate(async () => {
+            const { counts } = globalThis as any;
+            for (const n of Object.keys(counts)) counts[n] = 0;
+            await new Promise((ok) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(ok)), 200));
+            return Object.values<number>(counts).reduce((a, b) => a + b);
+          });
+        await eventually(sinceLast).toBe(0); // what came before has been drawn
         await act();
         await page.evaluate(() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok))));
         return page.evaluate(() => ({ ...(globalThis as any).counts }));
