@@ -12,7 +12,8 @@
  * Only what leads to a watched tensor is noted. Scopes inside the recording are not ended: the way back needs their numbers.
  */
 import type {
-  AttentionCall, AttentionResult, Binary, Kernel, LinearOptions, Operations, PackedWeight, RotaryOptions, Unary,
+  AttentionCall, AttentionResult, Binary, Kernel, LinearOptions, Operations, PackedWeight, RecurrentCall, RecurrentResult,
+  RotaryOptions, Unary,
 } from "../kernels/kernel.js"; // biome-ignore format: a list
 import { ShapeError, show, type Tensor } from "../tensor/index.js";
 import { attentionSlopes } from "./attention-slopes.js";
@@ -137,6 +138,25 @@ export class Recorder implements Operations {
     this.#noteAll([result.output, result.lse], sources, ([dOutput, dLse]) => {
       const slopes = attentionSlopes(k, call, result, dOutput, dLse); // q, k and v may be parts of one tensor: they add up
       return sources.map((from, n) => [from, () => slopes[n]] as const);
+    });
+    return result;
+  }
+
+  recurrent(call: RecurrentCall): RecurrentResult {
+    const k = this.kernel;
+    const result = k.recurrent(call);
+    const { inputs, weight, bias, h, c } = call;
+    const W = "kind" in weight ? undefined : weight;
+    const results = result.cells ? [result.output, result.cells] : [result.output];
+    this.#noteAll(results, [inputs, W, bias, h, c], ([dOutput, dCells]) => {
+      const back = once(() => k.recurrentBackward(call, result, dOutput, dCells));
+      return [
+        [inputs, () => back(0).dInputs],
+        [W, () => back(0).dWeight],
+        [bias, () => back(0).dBias],
+        [h, () => back(0).dH],
+        [c, () => back(0).dC],
+      ];
     });
     return result;
   }

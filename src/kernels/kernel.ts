@@ -157,6 +157,42 @@ export interface RotaryOptions {
   dim?: number;
 }
 
+/** What a step of a recurrent layer does; `tanh` and `relu` are the plain one. Gates of each: 1, 1, 4, 3. */
+export type Cell = "tanh" | "relu" | "lstm" | "gru";
+
+/**
+ * One recurrent layer in one direction, with torch's gates in torch's order. x: what comes from the inputs, a = W_hh h + b_hh.
+ *     tanh, relu   h' = f(x + a)
+ *     lstm         i, f, o = σ(x + a)   g = tanh(x + a)     c' = f·c + i·g       h' = o·tanh(c')     order i f g o
+ *     gru          r, z = σ(x + a)      n = tanh(x + r·a)   h' = (1 − z)·n + z·h                     order r z n
+ * L steps · H hidden size · G gates. Hochreiter & Schmidhuber 1997; Gers et al. 2000; Cho et al. 2014 (arXiv:1406.1078).
+ */
+export interface RecurrentCall {
+  cell: Cell;
+  inputs: Tensor; // [B, L, G·H], W_ih x + b_ih of all steps at once
+  weight: Tensor | PackedWeight; // W_hh [G·H, H]
+  bias?: Tensor | undefined; // b_hh [G·H]
+  h: Tensor; // before the first step, [B, H]
+  c?: Tensor | undefined; // the same of an LSTM
+  /** From the last step to the first. Default false. */
+  reversed?: boolean;
+}
+
+export interface RecurrentResult {
+  output: Tensor; // h after every step, [B, L, H]
+  cells?: Tensor | undefined; // c after every step of an LSTM, [B, L, H]
+  /** What the way back needs: i f g o of an LSTM; r z n and a's part of n of a GRU; [B, L, 4·H]. */
+  gates?: Tensor | undefined;
+}
+
+export interface RecurrentSlopes {
+  dInputs: Tensor;
+  dWeight: Tensor;
+  dBias: Tensor; // [G·H]
+  dH: Tensor;
+  dC?: Tensor | undefined;
+}
+
 /** The forward operations. Shapes: `…` is any number of leading axes; a result keeps them. */
 export interface Operations {
   /** [M, K]·[K, N] → [M, N], or batched over equal leading axes (a 2-D operand is shared). `transposeA`: a is stored [K, M]; `transposeB`: b is stored [N, K]. */
@@ -164,6 +200,7 @@ export interface Operations {
   /** y = activation(x·Wᵀ + bias) + residual: x […, K], W [N, K] (torch's layout) → […, N]. */
   linear(x: Tensor, weight: Tensor | PackedWeight, options?: LinearOptions): Tensor;
   attention(call: AttentionCall): AttentionResult;
+  recurrent(call: RecurrentCall): RecurrentResult;
   /** (x − mean)/√(variance + ε)·weight + bias over the last axis; variance is the biased one. Ba et al. 2016 (arXiv:1607.06450). */
   layerNorm(x: Tensor, weight: Tensor | undefined, bias: Tensor | undefined, epsilon: number): Tensor;
   /** x/√(mean x² + ε)·weight over the last axis. Zhang & Sennrich 2019 (arXiv:1910.07467). */
@@ -245,6 +282,13 @@ export interface Kernel extends Operations {
     dLoss: number,
   ): Tensor;
   unaryBackward(kind: Unary, x: Tensor, dy: Tensor): Tensor;
+  /** From the slopes of output and cells, either of which may be absent (= 0). */
+  recurrentBackward(
+    call: RecurrentCall,
+    saved: RecurrentResult,
+    dOutput: Tensor | undefined,
+    dCells: Tensor | undefined,
+  ): RecurrentSlopes;
   /** Adds rows of dy [ids.length, N] into a table of zeros [rows, N]. */
   scatterAdd(dy: Tensor, ids: Int32Array, rows: number): Tensor;
 

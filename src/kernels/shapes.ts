@@ -1,6 +1,7 @@
 /** @file Shapes of results, with the refusal when operands disagree: one copy for every maker. */
 import { OptionError, ShapeError, show, type Tensor } from "../tensor/index.js";
-import type { PackedWeight } from "./kernel.js";
+import { isSameShape } from "../tensor/shape.js";
+import type { Cell, PackedWeight, RecurrentCall } from "./kernel.js";
 
 /** The sizes of a matrix product; `aBatch`, `bBatch` are the distances between items, 0 for a shared 2-D operand. */
 export interface MatmulExtent {
@@ -42,7 +43,7 @@ export function matmulExtent(
   }
   const lead = a.shape.length > 2 ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
   for (const [argument, x] of [["a", a] as const, ["b", b] as const]) {
-    if (x.shape.length > 2 && show(x.shape.slice(0, -2)) !== show(lead)) {
+    if (x.shape.length > 2 && !isSameShape(x.shape.slice(0, -2), lead)) {
       throw new ShapeError({
         where: "matmul",
         argument,
@@ -76,7 +77,7 @@ export function linearExtent(
   if (x.shape.at(-1) !== K) refuse("x", x.shape, `a last axis of ${K}, the inputs of weight ${show([N, K])}`);
   const shape = [...x.shape.slice(0, -1), N];
   if (options.bias && options.bias.size !== N) refuse("bias", options.bias.shape, `[${N}], the outputs of the weight`);
-  if (options.residual && show(options.residual.shape) !== show(shape)) {
+  if (options.residual && !isSameShape(options.residual.shape, shape)) {
     refuse("residual", options.residual.shape, `${show(shape)}, the shape of the result`);
   }
   return { M: shape.slice(0, -1).reduce((n, d) => n * d, 1), K, N, shape };
@@ -96,7 +97,7 @@ export function checkLastAxis(where: string, argument: string, x: Tensor, vector
 
 /** Equal shapes. */
 export function checkSame(where: string, argument: string, got: Tensor, like: Tensor): void {
-  if (got.size !== like.size || show(got.shape) !== show(like.shape)) {
+  if (!isSameShape(got.shape, like.shape)) {
     throw new ShapeError({ where, argument, got: `has shape ${show(got.shape)}`, expected: show(like.shape) });
   }
 }
@@ -137,4 +138,33 @@ export function checkLabels(logits: Tensor, labels: Int32Array, ignoreIndex: num
     }
   }
   return { M, N };
+}
+
+const GATES: Record<Cell, number> = { tanh: 1, relu: 1, lstm: 4, gru: 3 };
+
+/** Batch, steps, hidden size and gates of a recurrent call; `kept`: numbers a step of `gates`. */
+export function recurrentExtent({ cell, inputs, weight, bias, h, c }: RecurrentCall): {
+  batch: number;
+  length: number;
+  H: number;
+  G: number;
+  kept: number;
+} {
+  const G = GATES[cell];
+  const [batch, H] = h.shape;
+  const length = inputs.shape[1];
+  const require = (argument: string, got: readonly number[], expected: readonly number[]): void => {
+    if (isSameShape(got, expected)) return;
+    throw new ShapeError({
+      where: "recurrent",
+      argument,
+      got: `has shape ${show(got)}`,
+      expected: `${show(expected)}, for h ${show(h.shape)} and ${G} ${G === 1 ? "gate" : "gates"}`,
+    });
+  };
+  require("inputs", inputs.shape, [batch, length, G * H]);
+  require("weight", "kind" in weight ? [weight.rows, weight.columns] : weight.shape, [G * H, H]);
+  if (bias) require("bias", bias.shape, [G * H]);
+  if (cell === "lstm") require("c", c?.shape ?? [], [batch, H]);
+  return { batch, length, H, G, kept: G === 1 ? 0 : 4 };
 }

@@ -12,6 +12,7 @@
  * over time starts; the loop itself is the part that cannot be done in parallel.
  */
 import { ops } from "../kernels/current.js";
+import type { Cell } from "../kernels/kernel.js";
 import { asTensor, OptionError, ShapeError, show, type Tensor, type TensorLike, zeros } from "../tensor/index.js";
 import { uniform } from "./initialise.js";
 import { Module, type Part } from "./module.js";
@@ -30,8 +31,8 @@ export interface RecurrentOptions {
   nonlinearity?: "tanh" | "relu";
 }
 
-/** The state between two steps: h [B, H], and of an LSTM c [B, H]. */
-export interface CellState {
+/** The state of a layer: h [B, H], and of an LSTM c [B, H]. */
+interface State {
   h: Tensor;
   c?: Tensor | undefined;
 }
@@ -55,11 +56,13 @@ abstract class Recurrent extends Module {
   readonly hiddenSize: number;
   readonly layers: number;
   readonly directions: 1 | 2;
+  readonly #cell: Cell;
   /** By layer, then direction. */
   readonly #weights: Weights[];
 
-  constructor(gates: number, options: RecurrentOptions) {
+  constructor(cell: Cell, gates: number, options: RecurrentOptions) {
     super();
+    this.#cell = cell;
     const { inputSize, hiddenSize, layers = 1, bidirectional = false, bias = true } = options;
     for (const [name, value] of Object.entries({ inputSize, hiddenSize, layers })) {
       if (!Number.isInteger(value) || value < 1) {
@@ -98,19 +101,12 @@ abstract class Recurrent extends Module {
     return parts;
   }
 
-  /**
-   * One step.
-   * @param x W_ih x + b_ih, [B, G·H]   @param hidden multiplies h: W_hh h + b_hh (+ what is given), [B, G·H]
-   */
-  protected abstract cell(x: Tensor, state: CellState, hidden: (h: Tensor, plus?: Tensor) => Tensor): CellState;
-
   /** Runs every layer and direction. States are [layers·directions, B, H]; zeros where not given. */
   protected run(
     where: string,
     input: Tensor | TensorLike,
     h0: Tensor | TensorLike | undefined,
     c0: Tensor | TensorLike | undefined,
-    withCell: boolean,
   ): { output: Tensor; h: Tensor; c: Tensor } {
     const x = asTensor(input, where, "x");
     if (x.shape.length !== 3 || x.shape[2] !== this.inputSize || x.shape[1] === 0) {
@@ -123,8 +119,8 @@ abstract class Recurrent extends Module {
     }
     const batch = x.shape[0]!;
     const first = this.#states(where, "h0", h0, batch);
-    const cells = withCell ? this.#states(where, "c0", c0, batch) : undefined;
-    const last: CellState[] = [];
+    const cells = this.#cell === "lstm" ? this.#states(where, "c0", c0, batch) : undefined;
+    const last: State[] = [];
     let y = x;
     for (let layer = 0; layer < this.layers; layer++) {
       const sides: Tensor[] = [];
@@ -136,31 +132,24 @@ abstract class Recurrent extends Module {
       }
       y = sides.length === 1 ? sides[0]! : ops().concat(sides, 2); // [B, L, directions·H]
     }
-    const stack = (pick: (s: CellState) => Tensor): Tensor =>
+    const stack = (pick: (s: State) => Tensor): Tensor =>
       ops().concat(
         last.map((s) => ops().reshape(pick(s), [1, batch, this.hiddenSize])),
         0,
       );
     const h = stack((s) => s.h);
-    return { output: y, h, c: withCell ? stack((s) => s.c!) : h };
+    return { output: y, h, c: cells ? stack((s) => s.c!) : h };
   }
 
-  /** One layer in one direction: [B, L, …] → [B, L, H]. */
-  #pass(w: Weights, x: Tensor, start: CellState, backwards: boolean): { outputs: Tensor; state: CellState } {
+  /** One layer in one direction: [B, L, …] → [B, L, H]. All inputs are multiplied at once; the rest goes step by step. */
+  #pass(w: Weights, x: Tensor, start: State, reversed: boolean): { outputs: Tensor; state: State } {
     const [batch, length] = x.shape as [number, number, number];
-    const H = this.hiddenSize;
-    const inputs = ops().permute(ops().linear(x, w.ih.weight, { bias: w.bih?.tensor }), [1, 0, 2]); // [L, B, G·H]
-    const width = inputs.shape[2]!;
-    const hidden = (h: Tensor, plus?: Tensor): Tensor =>
-      ops().linear(h, w.hh.weight, { bias: w.bhh?.tensor, residual: plus });
-    const outputs = new Array<Tensor>(length);
-    let state = start;
-    for (let step = 0; step < length; step++) {
-      const t = backwards ? length - 1 - step : step;
-      state = this.cell(ops().reshape(ops().slice(inputs, 0, t, t + 1), [batch, width]), state, hidden);
-      outputs[t] = ops().reshape(state.h, [1, batch, H]);
-    }
-    return { outputs: ops().permute(ops().concat(outputs, 0), [1, 0, 2]), state };
+    const inputs = ops().linear(x, w.ih.weight, { bias: w.bih?.tensor }); // [B, L, G·H]
+    const call = { cell: this.#cell, inputs, weight: w.hh.weight, bias: w.bhh?.tensor, ...start, reversed };
+    const { output, cells } = ops().recurrent(call);
+    const end = reversed ? 0 : length - 1;
+    const last = (of: Tensor): Tensor => ops().reshape(ops().slice(of, 1, end, end + 1), [batch, this.hiddenSize]);
+    return { outputs: output, state: { h: last(output), c: cells && last(cells) } };
   }
 
   /** The start of each layer and direction, [B, H]. */
@@ -186,7 +175,6 @@ export class RNN extends Recurrent {
   readonly nonlinearity: "tanh" | "relu";
 
   constructor(options: RecurrentOptions) {
-    super(1, options);
     const { nonlinearity = "tanh" } = options;
     if (nonlinearity !== "tanh" && nonlinearity !== "relu") {
       const expected = '"tanh" or "relu"';
@@ -197,62 +185,38 @@ export class RNN extends Recurrent {
         expected,
       });
     }
+    super(nonlinearity, 1, options);
     this.nonlinearity = nonlinearity;
   }
 
   /** @param x [B, L, inputSize]   @param h0 [layers·directions, B, hiddenSize], default zeros */
   forward(x: Tensor | TensorLike, h0?: Tensor | TensorLike): RecurrentResult {
-    const { output, h } = this.run("RNN", x, h0, undefined, false);
+    const { output, h } = this.run("RNN", x, h0, undefined);
     return { output, h };
-  }
-
-  protected cell(x: Tensor, { h }: CellState, hidden: (h: Tensor, plus?: Tensor) => Tensor): CellState {
-    return { h: ops().unary(this.nonlinearity, hidden(h, x)) };
   }
 }
 
 /** A cell state c beside h, which forgetting and writing change by addition, so slopes survive many steps. */
 export class LSTM extends Recurrent {
   constructor(options: RecurrentOptions) {
-    super(4, options);
+    super("lstm", 4, options);
   }
 
   /** @param x [B, L, inputSize]   @param h0,c0 [layers·directions, B, hiddenSize], default zeros */
   forward(x: Tensor | TensorLike, h0?: Tensor | TensorLike, c0?: Tensor | TensorLike): RecurrentResult & { c: Tensor } {
-    return this.run("LSTM", x, h0, c0, true);
-  }
-
-  protected cell(x: Tensor, { h, c }: CellState, hidden: (h: Tensor, plus?: Tensor) => Tensor): CellState {
-    const o = ops();
-    const gates = hidden(h, x); // [B, 4·H], in the order i f g o
-    const gate = (n: number): Tensor => o.slice(gates, 1, n * this.hiddenSize, (n + 1) * this.hiddenSize);
-    const kept = o.binary("multiply", o.unary("sigmoid", gate(1)), c!);
-    const written = o.binary("multiply", o.unary("sigmoid", gate(0)), o.unary("tanh", gate(2)));
-    const next = o.binary("add", kept, written);
-    return { h: o.binary("multiply", o.unary("sigmoid", gate(3)), o.unary("tanh", next)), c: next };
+    return this.run("LSTM", x, h0, c0);
   }
 }
 
 /** One state, moved part of the way to a new one. */
 export class GRU extends Recurrent {
   constructor(options: RecurrentOptions) {
-    super(3, options);
+    super("gru", 3, options);
   }
 
   /** @param x [B, L, inputSize]   @param h0 [layers·directions, B, hiddenSize], default zeros */
   forward(x: Tensor | TensorLike, h0?: Tensor | TensorLike): RecurrentResult {
-    const { output, h } = this.run("GRU", x, h0, undefined, false);
+    const { output, h } = this.run("GRU", x, h0, undefined);
     return { output, h };
-  }
-
-  protected cell(x: Tensor, { h }: CellState, hidden: (h: Tensor, plus?: Tensor) => Tensor): CellState {
-    const o = ops();
-    const H = this.hiddenSize;
-    const y = hidden(h); // [B, 3·H], in the order r z n
-    const part = (of: Tensor, n: number): Tensor => o.slice(of, 1, n * H, (n + 1) * H);
-    const gate = (n: number): Tensor => o.unary("sigmoid", o.binary("add", part(x, n), part(y, n)));
-    const [r, z] = [gate(0), gate(1)];
-    const n = o.unary("tanh", o.binary("add", part(x, 2), o.binary("multiply", r, part(y, 2))));
-    return { h: o.binary("add", n, o.binary("multiply", z, o.binary("subtract", h, n))) }; // (1 − z) n + z h
   }
 }

@@ -19,6 +19,13 @@ export function stridesOf(shape: readonly number[]): number[] {
   return strides;
 }
 
+/** Whether two shapes are equal axis by axis. */
+export function isSameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
+
 /** A shape as text: "[2, 8, 5, 64]". */
 export function show(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;

@@ -6,10 +6,12 @@ import { describe } from "vitest";
 import type { Kernel } from "../../src/kernels/kernel.js";
 import { attentionConforms } from "./attention.js";
 import { operationsConform } from "./operations.js";
+import { recurrentConforms } from "./recurrent.js";
 
 export function conformance(kernel: Kernel): void {
   describe(`kernel "${kernel.name}", ${kernel.precision}, conforms:`, () => {
     operationsConform(kernel);
     attentionConforms(kernel);
+    recurrentConforms(kernel);
   });
 }

@@ -297,10 +297,30 @@ export function operationsConform(kernel: Kernel): void {
         const edges = [0, -0, inf, Number.NaN, 1e-40, -1e-40, 3e38, 60, -60].concat(
           NO_VALUE_BELOW.has(kind) ? [] : [-inf],
         );
-        const asked = kind === "cos" || kind === "sin" ? edges.filter((v) => !(Math.abs(v) > 1e9)) : edges; // range reduction is not promised
-        conforms(kernel, { steps: 8, inputs: [tensor(asked)], run: only((k, [v]) => k.unary(kind, v)) });
+        conforms(kernel, { steps: 8, inputs: [tensor(edges)], run: only((k, [v]) => k.unary(kind, v)) });
+      });
+      test(`slope of ${kind} at the edges`, () => {
+        const edges = [0, -0, Number.NaN, 1e-40, -1e-40, 1e-18, 1e18, 60, -60];
+        const asked = [...edges, ...(NO_VALUE_BELOW.has(kind) ? [] : [inf, -inf, 3e38])];
+        const inputs = [tensor(asked), tensor(asked.map((_, n) => (n % 2 === 0 ? 0.5 : -2)))];
+        conforms(kernel, { steps: 8, inputs, run: only((k, [v, dy]) => k.unaryBackward(kind, v, dy)) });
       });
     }
+    for (const kind of ["cos", "sin"] as const) {
+      test(`${kind} of numbers up to 1e30, where float32 stands apart by far more than a turn`, () => {
+        const x = Float32Array.from({ length: 400 }, (_, n) => (n % 2 === 0 ? 1 : -1) * 1.2 ** n);
+        const y = kernel.unary(kind, tensor(x)).data;
+        x.forEach((v, n) => expect(Math.abs(y[n] - Math[kind](v)), `${kind} ${v}`).toBeLessThan(2e-7));
+      });
+    }
+    test("log of every size of number, subnormals too, to two units of the last place", () => {
+      const x = Float32Array.from({ length: 2000 }, (_, n) => 1e-44 * 1.1 ** n).filter((v) => v > 0 && v < 3.4e38);
+      const y = kernel.unary("log", tensor(x)).data;
+      x.forEach((v, n) => {
+        const want = Math.log(v);
+        expect(Math.abs(y[n] - want), `log ${v}`).toBeLessThanOrEqual(Math.abs(want) * 2 ** -22 + 2 ** -25);
+      });
+    });
     const shapes: [number[], number[]][] = [
       [
         [5, 7],

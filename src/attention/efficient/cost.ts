@@ -3,7 +3,7 @@
  * right shape. A mechanism's cost is what its own code asks of them, so the count cannot drift from the code.
  */
 import { withOperations } from "../../kernels/current.js";
-import type { AttentionCall, Operations, PackedWeight } from "../../kernels/kernel.js";
+import type { AttentionCall, Operations, PackedWeight, RecurrentCall, RecurrentResult } from "../../kernels/kernel.js";
 import { broadcastShapes, sizeOf, Tensor } from "../../tensor/index.js";
 import { warn } from "../warnings.js";
 import { countPairs } from "./pairs.js";
@@ -146,6 +146,15 @@ export class Counter implements Operations {
     const output =
       call.outputLayout === "merged" ? [batch, queries, heads * valueDim] : [batch, heads, queries, valueDim];
     return { output: this.made(output), lse: this.made([batch, heads, queries]) };
+  }
+
+  recurrent({ inputs, weight, bias, h, c }: RecurrentCall): RecurrentResult {
+    const [batch, length] = inputs.shape as [number, number];
+    const H = h.shape[1]!;
+    this.cost.multiplyAdds += inputs.size * H;
+    const output = this.each([inputs, bias, h, c], [batch, length, H]);
+    this.cost.bytes += "kind" in weight ? weight.bytes : 4 * weight.size;
+    return { output, ...(c && { cells: this.made(output.shape) }) };
   }
 
   layerNorm(x: Tensor, weight?: Tensor, bias?: Tensor): Tensor {

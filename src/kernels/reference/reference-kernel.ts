@@ -14,6 +14,9 @@ import type {
   Kernel,
   LinearOptions,
   PackedWeight,
+  RecurrentCall,
+  RecurrentResult,
+  RecurrentSlopes,
   RotaryOptions,
   Unary,
   WeightFormat,
@@ -32,6 +35,7 @@ import * as norms from "./norms.js";
 import { pack, type ReferenceWeight } from "./packed.js";
 import { reduce } from "./reduce.js";
 import type { ScoredCall } from "./scores.js";
+import * as steps from "./recurrent.js";
 import * as softmaxes from "./softmax.js";
 
 /** The reference kernel. float64 is what others are measured against; float32 rounds results to what tensors hold. */
@@ -96,7 +100,24 @@ export class ReferenceKernel implements Kernel {
     return product.matmul(this.place, a, b, options);
   }
   linear(x: Tensor, weight: Tensor | PackedWeight, options?: LinearOptions): Tensor {
-    return product.linear(this.place, x, "kind" in weight ? this.unpack(weight) : weight, options);
+    return product.linear(this.place, x, this.numbersOf(weight), options);
+  }
+  private numbersOf(weight: Tensor | PackedWeight): Tensor {
+    return "kind" in weight ? this.unpack(weight) : weight;
+  }
+
+  // Recurrent layers ---------------------------------------------------------------------------------------------------
+  recurrent(call: RecurrentCall): RecurrentResult {
+    return steps.recurrent(this.place, { ...call, weight: this.numbersOf(call.weight) });
+  }
+  recurrentBackward(
+    call: RecurrentCall,
+    saved: RecurrentResult,
+    dOutput: Tensor | undefined,
+    dCells: Tensor | undefined,
+  ): RecurrentSlopes {
+    const plain = { ...call, weight: this.numbersOf(call.weight) };
+    return steps.recurrentBackward(this.place, plain, saved, dOutput, dCells);
   }
 
   // Norms, softmax, loss -----------------------------------------------------------------------------------------------

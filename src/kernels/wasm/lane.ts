@@ -34,6 +34,8 @@ export const PARALLEL = [
   "packRows",
   "product",
   "each",
+  "cells",
+  "cellsBackward",
 ] as const;
 
 /** Looks at GENERATION this often, some 50 µs, before it goes to sleep: jobs of one model follow each other faster. */

@@ -44,6 +44,11 @@ export class KernelMemory {
     return this.bytes.byteLength;
   }
 
+  /** Float64 numbers at an address that is a multiple of 8. */
+  doubles(address: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer, address, length);
+  }
+
   /** Uninitialised bytes. Cost: the number of free spans, few because neighbours merge. */
   allocate(bytes: number): number {
     const need = Math.max(LINE, Math.ceil(bytes / LINE) * LINE);

@@ -69,7 +69,7 @@ export function runProduct(w: Workspace, { M, K, N, batch = 1, given }: Product)
     const { tall, tiles, rows: padded } = tilesOf(rows, R);
     const tileBlocks = Math.ceil(tiles / TILE_BLOCK);
     const c = begin();
-    c.a = given.a + m * (given.transposedA ? 4 : K * 4);
+    c.a = given.a + m * (given.transposedA ? 4 : (given.aRow ?? K * 4));
     c.c = given.c + m * N * 4;
     c.residual = given.residual ? given.residual + m * N * 4 : 0;
     c.packed = packed;
@@ -135,7 +135,7 @@ function prepareFew(w: Workspace, weight: WasmWeight, { a, aRow }: { a: number; 
 
 /** A kind of `Activation` as the kernel numbers it. */
 function activationOf(activation: Activation | undefined): number {
-  return activation ? kindOf(activation)! : 0;
+  return activation ? kindOf(activation) : 0;
 }
 
 export function linear(w: Workspace, x: Tensor, weight: Tensor | WasmWeight, options: LinearOptions = {}): Tensor {

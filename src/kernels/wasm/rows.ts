@@ -4,10 +4,16 @@ import type { RotaryOptions } from "../kernel.js";
 import { rowsOf } from "../reference/allocate.js";
 import type { LossOptions } from "../reference/loss.js";
 import { checkIds, checkLabels, checkLastAxis, checkSame } from "../shapes.js";
-import { runEach } from "./each.js";
-import type { Workspace } from "./workspace.js";
+import { blockOf, columnsOf, runEach } from "./each.js";
+import type { Block, Workspace } from "./workspace.js";
 
 export type { LossOptions };
+
+/** A float64 in the fields f0 and f1: 48 of its 53 bits. */
+function writeDouble(c: Block<"EachArgs">, x: number): void {
+  c.f0 = Math.fround(x);
+  c.f1 = x - Math.fround(x);
+}
 
 export function norm(
   w: Workspace,
@@ -22,10 +28,15 @@ export function norm(
   const { rows, length } = rowsOf(x);
   return w.operation(() => {
     const y = w.result(x.shape);
-    const [a, b, c] = [w.operand(x), w.operand(weight), w.operand(bias)];
-    const f0 = Math.fround(epsilon);
-    const centred = kind === "layerNorm" ? 1 : 0;
-    runEach(w, "norm", rows, { kind: centred, a, b, c, f0, f1: epsilon - f0, y: y.address, length });
+    const [from, scale, shift] = [w.operand(x), w.operand(weight), w.operand(bias)];
+    const c = w.call("EachArgs");
+    c.kind = kind === "layerNorm" ? 1 : 0;
+    c.a = from;
+    c.b = scale;
+    c.c = shift;
+    c.y = y.address;
+    writeDouble(c, epsilon);
+    runEach(w, c, "norm", rows, length);
     return y.tensor;
   });
 }
@@ -72,30 +83,70 @@ function normBackward(
   const { rows, length } = rowsOf(x);
   if (length < SHORT) return undefined;
   return w.operation(() => {
-    const [dx, dWeight, dBias] = [w.result(x.shape), w.result([length]), w.result([length])];
-    for (const sum of [dWeight, dBias]) w.memory.bytes.fill(0, sum.address, sum.address + length * 4);
+    const dx = w.result(x.shape);
+    const tasks = Math.max(1, Math.ceil(rows / blockOf(length)));
     const [from, scale, slope] = [w.operand(x), w.operand(weight), w.operand(dy)];
-    const to = [dx.address, dWeight.address, dBias.address] as const;
-    w.wasm.normBackward!(centred, from, scale, epsilon, slope, ...to, rows, length);
-    return { dx: dx.tensor, dWeight: dWeight.tensor, dBias: dBias.tensor };
+    const sums = w.zeros(2 * tasks * length * 4); // [2, tasks, length]: of dWeight, of dBias
+    const c = w.call("EachArgs");
+    c.kind = centred ? 1 : 0;
+    c.a = from;
+    c.b = scale;
+    c.c = slope;
+    c.d = sums;
+    c.dim = tasks;
+    c.y = dx.address;
+    writeDouble(c, epsilon);
+    runEach(w, c, "normBackward", rows, length);
+    const dWeight = sumOfRows(w, sums, tasks, length, [length]);
+    const dBias = sumOfRows(w, sums + tasks * length * 4, tasks, length, [length]);
+    return { dx: dx.tensor, dWeight, dBias };
   });
+}
+
+/** Of numbers [rows, length] at `from`, times a factor. */
+export function sumOfRows(
+  w: Workspace,
+  from: number,
+  rows: number,
+  length: number,
+  shape: readonly number[],
+  factor = 1,
+): Tensor {
+  const y = w.result(shape);
+  if (rows === 0) y.tensor.data.fill(0 * factor); // the mean of nothing: 0·∞ = NaN
+  const c = w.call("EachArgs");
+  c.a = from;
+  c.y = y.address;
+  c.f0 = factor;
+  runEach(w, c, "sumOfRows", length, rows, columnsOf(w, length));
+  return y.tensor;
 }
 
 export function alongRows(w: Workspace, kind: "softmax" | "logSoftmax", x: Tensor): Tensor {
   const { rows, length } = rowsOf(x);
   return w.operation(() => {
     const y = w.result(x.shape);
-    runEach(w, kind, rows, { a: w.operand(x), y: y.address, length });
+    const a = w.operand(x);
+    const c = w.call("EachArgs");
+    c.a = a;
+    c.y = y.address;
+    runEach(w, c, kind, rows, length);
     return y.tensor;
   });
 }
 
-export function softmaxBackward(w: Workspace, y: Tensor, dy: Tensor): Tensor {
-  checkSame("softmax backward", "dy", dy, y);
+/** From the result y of the one or the other. */
+export function alongRowsBackward(w: Workspace, kind: "softmax" | "logSoftmax", y: Tensor, dy: Tensor): Tensor {
+  checkSame(`${kind} backward`, "dy", dy, y);
   const { rows, length } = rowsOf(y);
   return w.operation(() => {
     const dx = w.result(y.shape);
-    runEach(w, "softmaxBackward", rows, { a: w.operand(y), b: w.operand(dy), y: dx.address, length });
+    const [a, b] = [w.operand(y), w.operand(dy)];
+    const c = w.call("EachArgs");
+    c.a = a;
+    c.b = b;
+    c.y = dx.address;
+    runEach(w, c, `${kind}Backward`, rows, length);
     return dx.tensor;
   });
 }
@@ -103,14 +154,27 @@ export function softmaxBackward(w: Workspace, y: Tensor, dy: Tensor): Tensor {
 const counted = (labels: Int32Array, ignore: number): number =>
   labels.reduce((n, label) => n + (label === ignore ? 0 : 1), 0);
 
+/** The operands of a loss; what is wanted of it stays 0. */
+function beginLoss(w: Workspace, logits: Tensor, labels: Int32Array, options: LossOptions): Block<"EachArgs"> {
+  const [a, b] = [w.operand(logits), w.words(labels)];
+  const c = w.call("EachArgs");
+  c.a = a;
+  c.b = b;
+  c.kind = options.ignoreIndex;
+  writeDouble(c, options.labelSmoothing);
+  return c;
+}
+
 export function crossEntropy(w: Workspace, logits: Tensor, labels: Int32Array, options: LossOptions): Tensor {
-  const { ignoreIndex, labelSmoothing } = options;
-  const { M, N } = checkLabels(logits, labels, ignoreIndex);
+  const { M, N } = checkLabels(logits, labels, options.ignoreIndex);
   return w.operation(() => {
     const loss = w.result([1]);
-    const [from, at] = [w.operand(logits), w.words(labels)];
-    const total = w.wasm.crossEntropy!(from, at, ignoreIndex, labelSmoothing, M, N, 0, 0);
-    loss.tensor.data[0] = total / counted(labels, ignoreIndex); // no row counts: 0/0 = NaN, as torch
+    const losses = w.temporary(M * 8);
+    const c = beginLoss(w, logits, labels, options);
+    c.c = losses;
+    runEach(w, c, "crossEntropy", M, N);
+    const total = w.memory.doubles(losses, M).reduce((sum, row) => sum + row, 0);
+    loss.tensor.data[0] = total / counted(labels, options.ignoreIndex); // no row counts: 0/0 = NaN, as torch
     return loss.tensor;
   });
 }
@@ -122,12 +186,13 @@ export function crossEntropyBackward(
   options: LossOptions,
   dLoss: number,
 ): Tensor {
-  const { ignoreIndex, labelSmoothing } = options;
-  const { M, N } = checkLabels(logits, labels, ignoreIndex);
+  const { M, N } = checkLabels(logits, labels, options.ignoreIndex);
   return w.operation(() => {
     const dx = w.result(logits.shape);
-    const [from, at, factor] = [w.operand(logits), w.words(labels), dLoss / counted(labels, ignoreIndex)];
-    w.wasm.crossEntropy!(from, at, ignoreIndex, labelSmoothing, M, N, dx.address, factor);
+    const c = beginLoss(w, logits, labels, options);
+    c.y = dx.address;
+    c.f2 = dLoss / counted(labels, options.ignoreIndex);
+    runEach(w, c, "crossEntropy", M, N);
     return dx.tensor;
   });
 }
@@ -137,8 +202,14 @@ export function scatterAdd(w: Workspace, dy: Tensor, ids: Int32Array, rows: numb
   const N = dy.shape[1]!;
   return w.operation(() => {
     const table = w.result([rows, N]);
-    w.memory.bytes.fill(0, table.address, table.address + rows * N * 4);
-    w.wasm.scatterAdd!(w.operand(dy), w.words(ids), table.address, ids.length, N);
+    if (ids.length === 0) table.tensor.data.fill(0);
+    const [a, b] = [w.operand(dy), w.words(ids)];
+    const c = w.call("EachArgs");
+    c.a = a;
+    c.b = b;
+    c.y = table.address;
+    c.dim = rows;
+    runEach(w, c, "scatterAdd", N, ids.length, columnsOf(w, N));
     return table.tensor;
   });
 }
@@ -158,8 +229,16 @@ export function rotary(
   checkIds("rotary", "positions", positions, cos.shape[0]!);
   return w.operation(() => {
     const y = w.result(x.shape);
-    const operands = { a: w.operand(x), b: w.operand(cos), c: w.operand(sin), d: w.words(positions) };
-    runEach(w, "rotary", rows, { ...operands, kind: interleaved ? 1 : 0, dim, y: y.address, length });
+    const [from, cosAt, sinAt, rowAt] = [w.operand(x), w.operand(cos), w.operand(sin), w.words(positions)];
+    const c = w.call("EachArgs");
+    c.a = from;
+    c.b = cosAt;
+    c.c = sinAt;
+    c.d = rowAt;
+    c.kind = interleaved ? 1 : 0;
+    c.dim = dim;
+    c.y = y.address;
+    runEach(w, c, "rotary", rows, length);
     return y.tensor;
   });
 }
@@ -172,11 +251,6 @@ export function sumLeading(w: Workspace, kind: string, x: Tensor, axes: readonly
   for (let axis = 0; axis < gone.size; axis++) if (!gone.has(axis)) return undefined;
   const rows = x.shape.slice(0, gone.size).reduce((n, d) => n * d, 1);
   const length = x.shape.slice(gone.size).reduce((n, d) => n * d, 1);
-  return w.operation(() => {
-    const y = w.result(x.shape.map((d, axis) => (gone.has(axis) ? 1 : d)));
-    w.memory.bytes.fill(0, y.address, y.address + length * 4);
-    w.wasm.sumOfRows!(w.operand(x), y.address, rows, length);
-    if (kind === "mean") w.wasm.affine!(y.address, y.address, length, 1 / rows, 0);
-    return y.tensor;
-  });
+  const shape = x.shape.map((d, axis) => (gone.has(axis) ? 1 : d));
+  return w.operation(() => sumOfRows(w, w.operand(x), rows, length, shape, kind === "mean" ? 1 / rows : 1));
 }

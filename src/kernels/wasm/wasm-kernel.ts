@@ -1,8 +1,8 @@
 /**
  * @file The kernel of every day: AssemblyScript compiled to WebAssembly SIMD, in linear memory of its own.
  *
- * It extends the reference, which does what is not accelerated (`log`, `cos`, `sin`, permutations of more axes …), on the
- * same memory. Builds: `portable` runs everywhere, `relaxed` needs relaxed SIMD, `wide` V8's 256-bit pass.
+ * It extends the reference, which does what is not accelerated (moves of numbers, broadcasts and sums over axes that are not
+ * rows or columns, score functions), on the same memory. Builds: `portable` runs everywhere, `relaxed` needs relaxed SIMD, `wide` V8's 256-bit pass.
  */
 import { sizeOf, Tensor } from "../../tensor/index.js";
 import type {
@@ -12,6 +12,9 @@ import type {
   Binary,
   LinearOptions,
   PackedWeight,
+  RecurrentCall,
+  RecurrentResult,
+  RecurrentSlopes,
   RotaryOptions,
   Unary,
   WeightFormat,
@@ -24,6 +27,7 @@ import * as each from "./elementwise.js";
 import type { Build } from "./load.js";
 import { KernelStorage } from "./memory.js";
 import { linear, matmul, type MatmulOptions } from "./products.js";
+import { recurrent, recurrentBackward } from "./recurrent.js";
 import * as rows from "./rows.js";
 import { packWeight, unpackRows, unpackWeight, type WasmWeight } from "./weights.js";
 import { Workspace } from "./workspace.js";
@@ -112,6 +116,23 @@ export class WasmKernel extends ReferenceKernel {
     return linear(this.workspace, x, weight as Tensor | WasmWeight, options);
   }
 
+  override recurrent(call: RecurrentCall): RecurrentResult {
+    return recurrent(this.workspace, { ...call, weight: this.multiplied(call.weight) });
+  }
+  override recurrentBackward(
+    call: RecurrentCall,
+    saved: RecurrentResult,
+    dOutput: Tensor | undefined,
+    dCells: Tensor | undefined,
+  ): RecurrentSlopes {
+    const weight = "kind" in call.weight ? this.unpack(call.weight) : call.weight;
+    return recurrentBackward(this.workspace, { ...call, weight }, saved, dOutput, dCells);
+  }
+  /** A weight in float32, packed or not. */
+  private multiplied(weight: Tensor | PackedWeight): Tensor | PackedWeight {
+    return "kind" in weight && weight.format !== "f32" ? this.unpack(weight) : weight;
+  }
+
   // Rows -------------------------------------------------------------------------------------------------------------
   override layerNorm(x: Tensor, weight: Tensor | undefined, bias: Tensor | undefined, epsilon: number): Tensor {
     return rows.norm(this.workspace, "layerNorm", x, weight, bias, epsilon);
@@ -145,7 +166,10 @@ export class WasmKernel extends ReferenceKernel {
     return rows.alongRows(this.workspace, "logSoftmax", x);
   }
   override softmaxBackward(y: Tensor, dy: Tensor): Tensor {
-    return rows.softmaxBackward(this.workspace, y, dy);
+    return rows.alongRowsBackward(this.workspace, "softmax", y, dy);
+  }
+  override logSoftmaxBackward(y: Tensor, dy: Tensor): Tensor {
+    return rows.alongRowsBackward(this.workspace, "logSoftmax", y, dy);
   }
   override crossEntropy(logits: Tensor, labels: Int32Array, options: rows.LossOptions): Tensor {
     return rows.crossEntropy(this.workspace, logits, labels, options);
@@ -167,10 +191,10 @@ export class WasmKernel extends ReferenceKernel {
 
   // Element by element -----------------------------------------------------------------------------------------------
   override unary(kind: Unary, x: Tensor): Tensor {
-    return each.unary(this.workspace, kind, x) ?? super.unary(kind, x);
+    return each.unary(this.workspace, kind, x);
   }
   override unaryBackward(kind: Unary, x: Tensor, dy: Tensor): Tensor {
-    return each.unaryBackward(this.workspace, kind, x, dy) ?? super.unaryBackward(kind, x, dy);
+    return each.unaryBackward(this.workspace, kind, x, dy);
   }
   override binary(kind: Binary, a: Tensor, b: Tensor): Tensor {
     return each.binary(this.workspace, kind, a, b) ?? super.binary(kind, a, b);

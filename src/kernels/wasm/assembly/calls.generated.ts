@@ -129,3 +129,30 @@ export class EachArgs {
   f4: f32;
   f5: f32;
 }
+
+@unmanaged
+export class CellArgs {
+  cell: i32;
+  size: i32;
+  rows: i32;
+  block: i32;
+  x: usize;
+  xRow: usize;
+  a: usize;
+  aRow: usize;
+  gates: usize;
+  gatesRow: usize;
+  h: usize;
+  hRow: usize;
+  before: usize;
+  beforeRow: usize;
+  c: usize;
+  cRow: usize;
+  cBefore: usize;
+  cBeforeRow: usize;
+  dOutput: usize;
+  dCells: usize;
+  dc: usize;
+  da: usize;
+  carry: usize;
+}

@@ -1,11 +1,14 @@
 /**
  * @file Element by element and row by row, cut into tasks of equal size: numbers of operations are those of ../each.ts.
  *
- * A task is a stretch of numbers or of rows; each is computed as it would be alone, so the cut changes no bit.
+ * A task is a stretch of numbers, of rows or of columns. The cut does not depend on how many threads there are, and tasks
+ * that add up leave their sums apart from each other's: no bit depends on the threads.
  */
 import { EachArgs } from "./calls.generated";
-import { adamW, addScaled, affine, binary, unary, unaryBackward } from "./elementwise";
-import { logSoftmax, norm, rotary, softmax, softmaxBackward } from "./rows";
+import { scatterAdd, sumOfRows } from "./columns";
+import { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise";
+import { crossEntropy } from "./loss";
+import { logSoftmax, logSoftmaxBackward, norm, normBackward, rotary, softmax, softmaxBackward } from "./rows";
 
 export function each(args: usize, task: i32, _scratch: usize): void {
   const g = changetype<EachArgs>(args);
@@ -24,5 +27,11 @@ export function each(args: usize, task: i32, _scratch: usize): void {
   else if (g.operation == 8) softmax(g.a, g.y, from, to, g.length);
   else if (g.operation == 9) logSoftmax(g.a, g.y, from, to, g.length);
   else if (g.operation == 10) softmaxBackward(g.a, g.b, g.y, from, to, g.length);
-  else rotary(g.a, g.b, g.c, g.d, g.kind != 0, g.dim, g.y, from, to, g.length);
+  else if (g.operation == 11) logSoftmaxBackward(g.a, g.b, g.y, from, to, g.length);
+  else if (g.operation == 12) rotary(g.a, g.b, g.c, g.d, g.kind != 0, g.dim, g.y, from, to, g.length);
+  else if (g.operation == 13) crossEntropy(g.a, g.b, g.kind, <f64>g.f0 + <f64>g.f1, g.c, g.y, g.f2, from, to, g.length);
+  else if (g.operation == 14) normBackward(g.kind != 0, g.a, g.b, <f64>g.f0 + <f64>g.f1, g.c, g.y, g.d + <usize>task * (<usize>g.length << 2), <usize>(g.dim * g.length) << 2, from, to, g.length);
+  else if (g.operation == 15) store<f64>(g.y + (<usize>task << 3), sumOfSquares(g.a + at, n));
+  else if (g.operation == 16) sumOfRows(g.a, g.y, g.length, g.units, g.f0, from, to);
+  else scatterAdd(g.a, g.b, g.length, g.y, g.dim, g.units, from, to);
 }

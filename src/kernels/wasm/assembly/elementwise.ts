@@ -4,7 +4,7 @@
  * Arrays are cut into tasks of equal length by the caller; lanes past the end are computed on whatever lies there and not
  * stored. Numbers of kinds are those of ../kinds.ts.
  */
-import { erfLanes, expLanes, madd, sigmoidLanes, storePart, tanhLanes } from "./simd";
+import { erfLanes, expLanes, logLanes, madd, sigmoidLanes, sinLanes, storePart, tanhLanes } from "./simd";
 
 export const RELU: i32 = 1;
 export const GELU: i32 = 2;
@@ -20,6 +20,9 @@ export const SQUARE: i32 = 11;
 export const NEGATE: i32 = 12;
 export const RECIPROCAL: i32 = 13;
 export const ABS: i32 = 14;
+export const LOG: i32 = 15;
+export const COS: i32 = 16;
+export const SIN: i32 = 17;
 
 /** x/2 · (1 + erf(x/√2)). Hendrycks & Gimpel 2016 (arXiv:1606.08415). */
 // @ts-ignore: decorator
@@ -72,7 +75,9 @@ export function activate(kind: i32, x: v128): v128 {
   if (kind == SQUARE) return f32x4.mul(x, x);
   if (kind == NEGATE) return f32x4.neg(x);
   if (kind == RECIPROCAL) return f32x4.div(unit, x);
-  return f32x4.abs(x);
+  if (kind == ABS) return f32x4.abs(x);
+  if (kind == LOG) return logLanes(x);
+  return sinLanes(x, kind == COS ? 1 : 0);
 }
 
 /**
@@ -160,7 +165,16 @@ function slope(kind: i32, x: v128): v128 {
   }
   if (kind == EXP) return expLanes(x);
   if (kind == SQUARE) return f32x4.add(x, x);
-  return f32x4.splat(-1); // NEGATE
+  if (kind == NEGATE) return f32x4.splat(-1);
+  if (kind == ERF) return f32x4.mul(f32x4.splat(1.1283791670955126), expLanes(f32x4.neg(f32x4.mul(x, x)))); // 2/√π·e^(−x²)
+  if (kind == SQRT) return f32x4.div(f32x4.splat(0.5), f32x4.sqrt(x));
+  if (kind == RSQRT) return f32x4.div(f32x4.div(f32x4.splat(-0.5), x), f32x4.sqrt(x));
+  if (kind == RECIPROCAL) return f32x4.div(f32x4.div(f32x4.splat(-1), x), x);
+  if (kind == LOG) return f32x4.div(unit, x);
+  if (kind == COS) return f32x4.neg(sinLanes(x, 0));
+  if (kind == SIN) return sinLanes(x, 1);
+  const sign = v128.bitselect(x, unit, i32x4.splat(0x80000000)); // ABS: 0 and NaN are their own slopes
+  return v128.bitselect(sign, x, f32x4.gt(f32x4.abs(x), f32x4.splat(0)));
 }
 
 /** dx = slope(x) · dy. The costly kinds two vectors at a time, as in `activateAll`. */

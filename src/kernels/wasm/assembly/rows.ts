@@ -1,5 +1,5 @@
 /**
- * @file Everything that works along a row: norms, softmax, cross-entropy, and their slopes.
+ * @file What works along a row: norms, softmax, rotation, and their slopes.
  *
  * Lanes run along the row, four partial sums each, so a row of n numbers sums in chains of n/4: nearer to float64 than a
  * plain float32 loop. Rows [from, to) of x [rows, n], contiguous. Weights and biases of address 0 are absent.
@@ -8,17 +8,17 @@ import { expLanes, madd, maxLanes, storePart, sumLanes } from "./simd";
 
 /** The first `left` lanes of v, others 0; all when left ≥ 4. */
 // @ts-ignore: decorator
-@inline function keep(v: v128, left: i32): v128 {
+@inline export function keep(v: v128, left: i32): v128 {
   return left >= 4 ? v : v128.and(v, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left)));
 }
 
 // @ts-ignore: decorator
-@inline function put(at: usize, v: v128, left: i32): void {
+@inline export function put(at: usize, v: v128, left: i32): void {
   if (left >= 4) v128.store(at, v);
   else storePart(at, v, left);
 }
 
-function sumRow(x: usize, n: i32): f32 {
+export function sumRow(x: usize, n: i32): f32 {
   let s = f32x4.splat(0);
   for (let i = 0; i < n; i += 4) s = f32x4.add(s, keep(v128.load(x + (<usize>i << 2)), n - i));
   return sumLanes(s);
@@ -58,13 +58,16 @@ export function norm(centred: bool, x: usize, weight: usize, bias: usize, epsilo
 }
 
 /**
- * Slope of a norm. With x̂ = (x − mean)·s and g = dy·weight:
+ * Slope of a norm, rows [from, to). With x̂ = (x − mean)·s and g = dy·weight:
  *     dx = s·(g − mean g − x̂·mean(g·x̂))     RMSNorm: without mean g
- *     dWeight += dy·x̂    dBias += dy          (both zeroed by the caller; dBias of address 0: absent)
+ *     sums [n] = Σ dy·x̂ over these rows, and `apart` bytes on Σ dy: whoever cuts the rows adds up what they give
  */
-export function normBackward(centred: bool, x: usize, weight: usize, epsilon: f64, dy: usize, dx: usize, dWeight: usize, dBias: usize, rows: i32, n: i32): void {
+export function normBackward(centred: bool, x: usize, weight: usize, epsilon: f64, dy: usize, dx: usize, sums: usize, apart: usize, from: i32, to: i32, n: i32): void {
   const bytes = <usize>n << 2;
-  for (let r = 0; r < rows; r++) {
+  const dWeight = sums, dBias = sums + apart;
+  memory.fill(dWeight, 0, bytes);
+  memory.fill(dBias, 0, bytes);
+  for (let r = from; r < to; r++) {
     const row = x + <usize>r * bytes, slope = dy + <usize>r * bytes, out = dx + <usize>r * bytes;
     const mean: f32 = centred ? sumRow(row, n) / <f32>n : 0;
     const m = f32x4.splat(mean), s = f32x4.splat(reciprocalRoot(squaresRow(row, n, mean) / <f32>n, epsilon));
@@ -77,7 +80,7 @@ export function normBackward(centred: bool, x: usize, weight: usize, epsilon: f6
       sumG = f32x4.add(sumG, g);
       sumGX = madd(g, hat, sumGX);
       put(dWeight + at, madd(d, hat, v128.load(dWeight + at)), n - i);
-      if (dBias) put(dBias + at, f32x4.add(d, v128.load(dBias + at)), n - i);
+      put(dBias + at, f32x4.add(d, v128.load(dBias + at)), n - i);
     }
     const meanG = f32x4.splat(centred ? sumLanes(sumG) / <f32>n : 0), meanGX = f32x4.splat(sumLanes(sumGX) / <f32>n);
     for (let i = 0; i < n; i += 4) {
@@ -90,7 +93,7 @@ export function normBackward(centred: bool, x: usize, weight: usize, epsilon: f6
 }
 
 /** The largest of a row; NaN when one is NaN. */
-function maxRow(x: usize, n: i32): f32 {
+export function maxRow(x: usize, n: i32): f32 {
   let m = f32x4.splat(-Infinity);
   let i = 0;
   for (; i + 4 <= n; i += 4) m = f32x4.max(m, v128.load(x + (<usize>i << 2)));
@@ -100,7 +103,7 @@ function maxRow(x: usize, n: i32): f32 {
 }
 
 /** Σ e^(x − top), stored in y on the way unless y is 0. */
-function exponentials(x: usize, n: i32, top: f32, y: usize): f32 {
+export function exponentials(x: usize, n: i32, top: f32, y: usize): f32 {
   const t = f32x4.splat(top);
   let s = f32x4.splat(0);
   for (let i = 0; i < n; i += 4) {
@@ -146,55 +149,17 @@ export function softmaxBackward(y: usize, dy: usize, dx: usize, from: i32, to: i
   }
 }
 
-/**
- * Cross-entropy of one row: ln Σ e^x − (1 − smoothing)·x[label] − smoothing·mean x, as float64. With `dx`, also its slope
- * times `factor`: softmax(x) − (1 − smoothing) at the label − smoothing/n everywhere.
- */
-export function crossEntropyRow(x: usize, n: i32, label: i32, smoothing: f64, dx: usize, factor: f32): f64 {
-  const top = maxRow(x, n);
-  const sum = exponentials(x, n, top, dx);
-  if (dx) {
-    const share = f32x4.splat(factor / sum), even = f32x4.splat(<f32>(<f64>factor * smoothing / <f64>n));
+/** dx = dy − e^y·Σ dy, from the logarithm of the softmax itself. */
+export function logSoftmaxBackward(y: usize, dy: usize, dx: usize, from: i32, to: i32, n: i32): void {
+  const bytes = <usize>n << 2;
+  for (let r = from; r < to; r++) {
+    const row = y + <usize>r * bytes, slope = dy + <usize>r * bytes, out = dx + <usize>r * bytes;
+    const sum = f32x4.splat(sumRow(slope, n));
     for (let i = 0; i < n; i += 4) {
       const at = <usize>i << 2;
-      put(dx + at, f32x4.sub(f32x4.mul(v128.load(dx + at), share), even), n - i);
-    }
-    const at = dx + (<usize>label << 2);
-    store<f32>(at, load<f32>(at) - <f32>(<f64>factor * (1 - smoothing)));
-  }
-  const target = (1 - smoothing) * <f64>load<f32>(x + (<usize>label << 2));
-  return <f64>top + Math.log(<f64>sum) - target - (smoothing == 0 ? 0 : smoothing * <f64>sumRow(x, n) / <f64>n);
-}
-
-/** Cross-entropy over rows whose label is not `ignore`: their sum; `dx` (or 0) takes the slopes, 0 in ignored rows. */
-export function crossEntropy(x: usize, labels: usize, ignore: i32, smoothing: f64, rows: i32, n: i32, dx: usize, factor: f32): f64 {
-  const bytes = <usize>n << 2;
-  let total = 0.0;
-  for (let r = 0; r < rows; r++) {
-    const label = load<i32>(labels + (<usize>r << 2));
-    const out = dx ? dx + <usize>r * bytes : 0;
-    if (label == ignore) {
-      if (out) memory.fill(out, 0, bytes);
-    } else total += crossEntropyRow(x + <usize>r * bytes, n, label, smoothing, out, factor);
-  }
-  return total;
-}
-
-/** y [1, n] += Σ over rows of x [rows, n]; y is zeroed by the caller. */
-export function sumOfRows(x: usize, y: usize, rows: i32, n: i32): void {
-  const bytes = <usize>n << 2;
-  for (let r = 0; r < rows; r++, x += bytes) {
-    for (let i = 0; i < n; i += 4) {
-      const at = <usize>i << 2;
-      put(y + at, f32x4.add(v128.load(y + at), v128.load(x + at)), n - i);
+      put(out + at, f32x4.sub(v128.load(slope + at), f32x4.mul(expLanes(v128.load(row + at)), sum)), n - i);
     }
   }
-}
-
-/** Adds row r of dy [rows, n] to row ids[r] of table. */
-export function scatterAdd(dy: usize, ids: usize, table: usize, rows: i32, n: i32): void {
-  const bytes = <usize>n << 2;
-  for (let r = 0; r < rows; r++) sumOfRows(dy + <usize>r * bytes, table + <usize>load<i32>(ids + (<usize>r << 2)) * bytes, 1, n);
 }
 
 /** y[r, i] = x[r, i] turned by the angles of table row positions[r]; numbers past `dim` pass. */

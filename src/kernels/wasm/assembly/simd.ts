@@ -148,6 +148,83 @@ const ERF = memory.data<f32>([
   return v128.bitselect(v128.or(large, sign), f32x4.mul(p, x), f32x4.ge(a, erfConstant(14)));
 }
 
+/** ln x: x = 2^e·(1 + f), 1 + f in [√½, √2); ln(1 + f) = f − f²/2 + f³·P(f), Cephes' logf. Relative error 1e-7; subnormals too. */
+const LOG = memory.data<f32>([
+  0.33333331174, -0.24999993993, 0.20000714765, -0.16668057665, 0.14249322787, -0.12420140846, 0.1167699874, -0.1151461031, 0.070376836292,
+  0.693359375, -2.12194440e-4, 1.17549435e-38, 8388608.0, 0.70710678118,
+]);
+
+// @ts-ignore: decorator
+@inline function logConstant(n: usize): v128 {
+  return v128.load32_splat(LOG + (n << 2));
+}
+
+export function logLanes(x: v128): v128 {
+  const one = f32x4.splat(1), small = f32x4.lt(x, logConstant(11));
+  const scaled = v128.bitselect(f32x4.mul(x, logConstant(12)), x, small);
+  const bits = i32x4.sub(scaled, i32x4.splat(0x3f3504f3)); // of √½: the exponent then counts from there
+  let e = f32x4.convert_i32x4_s(i32x4.shr_s(bits, 23));
+  e = f32x4.sub(e, v128.and(small, f32x4.splat(23)));
+  const f = f32x4.sub(i32x4.add(v128.and(bits, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3)), one);
+  let p = madd(logConstant(8), f, logConstant(7));
+  for (let n: usize = 7; n > 0; n--) p = madd(p, f, logConstant(n - 1));
+  const z = f32x4.mul(f, f);
+  let y = f32x4.mul(f32x4.mul(f, z), p);
+  y = madd(e, logConstant(10), y);
+  y = f32x4.sub(y, f32x4.mul(z, f32x4.splat(0.5)));
+  y = madd(e, logConstant(9), f32x4.add(f, y));
+  y = v128.bitselect(y, x, f32x4.lt(x, f32x4.splat(Infinity))); // ∞ and NaN stay
+  y = v128.bitselect(f32x4.splat(NaN), y, f32x4.lt(x, f32x4.splat(0)));
+  return v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)));
+}
+
+/** Where sin and cos leave the range reduction below: 2^28. */
+const FAR: f32 = 268435456;
+
+/** Two numbers in float64 less the nearest multiple of π/2, which is counted in `turns`. fdlibm's π/2 in two parts. */
+// @ts-ignore: decorator
+@inline function quarterTurns(x: v128): v128 {
+  return f64x2.add(f64x2.nearest(f64x2.mul(x, f64x2.splat(0.6366197723675814))), f64x2.splat(0)); // + 0: so that −0 stays −0
+}
+
+// @ts-ignore: decorator
+@inline function withoutTurns(x: v128, turns: v128): v128 {
+  const r = f64x2.sub(x, f64x2.mul(turns, f64x2.splat(1.5707963267341256)));
+  return f64x2.sub(r, f64x2.mul(turns, f64x2.splat(6.077100506506192e-11)));
+}
+
+/** sin (ahead = 0) or cos (1) of x. Reduced in float64, polynomials of Cephes' sinf and cosf: 1e-7. Beyond 2^28 number by number. */
+export function sinLanes(x: v128, ahead: i32): v128 {
+  const low = f64x2.promote_low_f32x4(x), high = f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 1));
+  const t0 = quarterTurns(low), t1 = quarterTurns(high);
+  const r0 = f32x4.demote_f64x2_zero(withoutTurns(low, t0)), r1 = f32x4.demote_f64x2_zero(withoutTurns(high, t1));
+  const r = v128.shuffle<i64>(r0, r1, 0, 2);
+  const turns = i32x4.add(v128.shuffle<i64>(i32x4.trunc_sat_f64x2_s_zero(t0), i32x4.trunc_sat_f64x2_s_zero(t1), 0, 2), i32x4.splat(ahead));
+  const z = f32x4.mul(r, r);
+  let s = madd(f32x4.splat(-1.9515295891e-4), z, f32x4.splat(8.3321608736e-3));
+  s = madd(s, z, f32x4.splat(-1.6666654611e-1));
+  s = madd(f32x4.mul(s, z), r, r);
+  let c = madd(f32x4.splat(2.443315711809948e-5), z, f32x4.splat(-1.388731625493765e-3));
+  c = madd(c, z, f32x4.splat(4.166664568298827e-2));
+  c = madd(f32x4.mul(c, z), z, madd(z, f32x4.splat(-0.5), f32x4.splat(1)));
+  const odd = i32x4.eq(v128.and(turns, i32x4.splat(1)), i32x4.splat(1));
+  const sign = i32x4.shl(v128.and(turns, i32x4.splat(2)), 30);
+  const y = v128.xor(v128.bitselect(c, s, odd), sign);
+  return v128.any_true(f32x4.ge(f32x4.abs(x), f32x4.splat(FAR))) ? farLanes(x, y, ahead) : y;
+}
+
+/** One far number's sine or cosine; a near one's result as it is. */
+function far(x: f32, y: f32, ahead: i32): f32 {
+  return abs(x) >= FAR ? (<f32>(ahead ? Math.cos(x) : Math.sin(x))) : y;
+}
+
+function farLanes(x: v128, y: v128, ahead: i32): v128 {
+  y = f32x4.replace_lane(y, 0, far(f32x4.extract_lane(x, 0), f32x4.extract_lane(y, 0), ahead));
+  y = f32x4.replace_lane(y, 1, far(f32x4.extract_lane(x, 1), f32x4.extract_lane(y, 1), ahead));
+  y = f32x4.replace_lane(y, 2, far(f32x4.extract_lane(x, 2), f32x4.extract_lane(y, 2), ahead));
+  return f32x4.replace_lane(y, 3, far(f32x4.extract_lane(x, 3), f32x4.extract_lane(y, 3), ahead));
+}
+
 /** Sum of the four lanes, pairwise. */
 // @ts-ignore: decorator
 @inline export function sumLanes(x: v128): f32 {

@@ -42,6 +42,13 @@ export const callFields = {
     "kind: i32", "length: i32", "dim: i32", "units: i32", "block: i32",
     "f0: f32", "f1: f32", "f2: f32", "f3: f32", "f4: f32", "f5: f32",
   ],
+  /** A step of a recurrent layer, or its slope (assembly/cells.ts). */
+  CellArgs: [
+    "cell: i32", "size: i32", "rows: i32", "block: i32", // 0 = tanh, 1 = relu, 2 = lstm, 3 = gru; hidden units; rows a task
+    "x", "xRow", "a", "aRow", "gates", "gatesRow", "h", "hRow", "before", "beforeRow", // before: h of the step before
+    "c", "cRow", "cBefore", "cBeforeRow",
+    "dOutput", "dCells", "dc", "da", "carry", // backward only
+  ],
 } as const; // biome-ignore format: read as tables
 
 export type CallName = keyof typeof callFields;
