@@ -26,6 +26,25 @@ export function groupLabel(tokens: readonly TokenView[], [from, to]: Group): str
   return tokenLabel({ text: tokens.slice(from, to).map((t) => t.text).join(""), raw: "" }); // biome-ignore format: one label
 }
 
+/** The tokens in which a piece of text begins, whatever the case; it may run over several tokens. */
+export function tokensHolding(tokens: readonly TokenView[], wanted: string): number[] {
+  if (wanted === "") return [];
+  const ends: number[] = [];
+  let text = "";
+  for (const t of tokens) {
+    const piece = (t.text || t.raw).toLowerCase();
+    text += t.startsWord && text !== "" && !/^\s/.test(piece) ? ` ${piece}` : piece;
+    ends.push(text.length);
+  }
+  const found: number[] = [];
+  let token = 0;
+  for (let at = text.indexOf(wanted.toLowerCase()); at >= 0; at = text.indexOf(wanted.toLowerCase(), at + 1)) {
+    while (ends[token]! <= at) token++;
+    if (found.at(-1) !== token) found.push(token);
+  }
+  return found;
+}
+
 /** Cut in the middle of nowhere: at most `most` characters, as graphemes. */
 export function shortened(label: string, most: number): string {
   if (label.length <= most) return label;

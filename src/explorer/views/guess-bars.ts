@@ -3,16 +3,11 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Guess } from "../engine/protocol.js";
 import { percent, visible } from "../scene/tokens.js";
 
-export function guessBars(
-  before: readonly Guess[],
-  after?: readonly Guess[],
-  names: [string, string] = ["before", "after"],
-  caption = "Next tokens",
-): TemplateResult {
+export function guessBars(before: readonly Guess[], after?: readonly Guess[], caption = "Next tokens"): TemplateResult {
   const rows = before.map((b) => ({ b, a: after?.find((x) => x.id === b.id) }));
   return html`<table class="numbers guesses">
     <caption class="sr">${caption} and their probabilities</caption>
-    <thead><tr><th scope="col">${caption === "Next tokens" ? "token" : "guess"}</th><th scope="col">${names[0]}</th>${after ? html`<th scope="col">${names[1]}</th>` : nothing}<th scope="col"><span class="sr">picture</span></th></tr></thead>
+    <thead><tr><th scope="col">${caption === "Next tokens" ? "token" : "guess"}</th><th scope="col">${after ? "before" : "probability"}</th>${after ? html`<th scope="col">after</th>` : nothing}<th scope="col"><span class="sr">picture</span></th></tr></thead>
     <tbody>${rows.map(
       ({ b, a }) => html`<tr>
       <th scope="row"><bdi class="mono">${visible(b.text).replace(/^ +$/, "␣")}</bdi></th><td>${percent(b.probability)}</td>${after ? html`<td>${a ? percent(a.probability) : ""}</td>` : nothing}

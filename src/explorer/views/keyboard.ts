@@ -1,7 +1,7 @@
 /** @file The page by keyboard. Keys typed into a field or a list stay there. */
-import { tokenLabel } from "../scene/tokens.js";
-import { chooseCell, moveCell, stepHead } from "../state/actions.js";
+import { moveCell, stepHead } from "../state/actions.js";
 import type { Store } from "../state/store.js";
+import { findToken } from "./find-token.js";
 import { viewList } from "./view-list.js";
 
 const fields = "textarea, input, select, dialog, [contenteditable], [role=slider]";
@@ -47,34 +47,4 @@ function keyAction(store: Store, key: string, at: Element): (() => void) | undef
       return view && (() => store.change({ view: view.id }, "push"));
     }
   } // biome-ignore format: a table
-}
-
-/** Asks for a piece of text and puts the cursor's row on the next token that holds it. */
-function findToken(store: Store): void {
-  const box = document.createElement("dialog");
-  box.className = "find";
-  const form = document.createElement("form");
-  form.method = "dialog";
-  const label = document.createElement("label");
-  label.textContent = "Find a token ";
-  const input = document.createElement("input");
-  input.type = "search";
-  label.append(input);
-  form.append(label);
-  box.append(form);
-  document.body.append(box);
-  const close = (): void => box.remove();
-  box.addEventListener("close", close);
-  form.addEventListener("submit", () => {
-    const k = store.kind.peek();
-    const wanted = input.value.trim().toLowerCase();
-    if (!k || !wanted) return;
-    const { query } = store.choice.peek();
-    for (let n = 1; n <= k.queries; n++) {
-      const i = (Math.max(-1, query) + n) % k.queries;
-      if (tokenLabel(k.rows[i]!).toLowerCase().includes(wanted)) return chooseCell(store, i, Math.min(i, k.keys - 1));
-    }
-    store.notice.value = { tone: "info", text: `No token holds “${input.value}”.` };
-  });
-  box.showModal();
 }

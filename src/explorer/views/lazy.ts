@@ -7,17 +7,19 @@ import { failure } from "./waiting.js";
 const loading = new Map<string, Promise<unknown>>();
 const ready = new Set<string>();
 
+const loadingSign = html`<div class="waiting" role="status"><p>Loading…</p></div>`;
+
 export function lazy(load: () => Promise<unknown>, element: TemplateResult): TemplateResult {
   const name = element.strings.join();
-  if (ready.has(name)) return element;
   let asked = loading.get(name);
   if (!asked) {
     asked = load().then(() => ready.add(name));
     loading.set(name, asked);
     asked.catch(() => loading.delete(name)); // offline for a moment: asked again next time
   }
-  return html`${until(
-    asked.then(() => element).catch((error) => failure(words(error))),
-    html`<div class="waiting" role="status"><p>Loading…</p></div>`,
-  )}`;
+  // One template in both states: the element stays the one it is when its code has come.
+  const now = ready.has(name)
+    ? [element]
+    : [asked.then(() => element).catch((error) => failure(words(error))), loadingSign];
+  return html`${until(...now)}`;
 }

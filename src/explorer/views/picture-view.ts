@@ -26,7 +26,8 @@ export class PictureView extends View {
       if (width > 0 && width !== this.room) this.room = width;
     });
     this.#watch.observe(this);
-    if (this.clientWidth > 0) this.room = this.clientWidth;
+    const width = Math.floor(this.getBoundingClientRect().width); // clientWidth rounds up
+    if (width > 0) this.room = width;
   }
 
   override disconnectedCallback(): void {

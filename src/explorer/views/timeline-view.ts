@@ -117,10 +117,10 @@ function lengthAndHeat(extra: Record<string, string>): { temperature: number; co
 }
 /** How the cache grows with the tokens read; the marked step is the one looked at. */
 function cacheGrowth(from: number, all: number, now: number, bytes: number, whole: number): TemplateResult {
-  const [W, H, left] = [340, 110, 52];
+  const [W, H, left] = [340, 124, 52];
   const most = Math.max(1, whole * all);
   const x = (n: number): number => left + (n * (W - left - 8)) / Math.max(1, all);
-  const y = (b: number): number => H - 22 - (b * (H - 40)) / most;
+  const y = (b: number): number => H - 22 - (b * (H - 54)) / most;
   const kB = (b: number): string => `${(b / 1024).toFixed(b < 10240 ? 1 : 0)} kB`;
   return html`<svg class="trajectory" viewBox="0 0 ${W} ${H}" role="img" aria-label=${`The cache grows by ${kB(bytes)} a token: ${kB(bytes * from)} after the prompt, ${kB(bytes * now)} now, ${kB(bytes * all)} at the end.`}>
     <text x="0" y="12" class="svg-tick">cache, by tokens read</text>

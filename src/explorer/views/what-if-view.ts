@@ -236,7 +236,7 @@ class WhatIfView extends View {
       v.of === "none"
         ? nothing
         : html`<h2 class="small-head">${title}</h2>
-      ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, edited ? ["before", "after"] : ["probability", ""], v.of === "next" ? "Next tokens" : "Guesses")}`
+      ${guessBars(v.before.slice(0, 8), edited ? v.after : undefined, v.of === "next" ? "Next tokens" : "Guesses")}`
     }
       ${v.of === "next" || !v.moved ? nothing : this.#vectors(v.moved, run)}
       ${

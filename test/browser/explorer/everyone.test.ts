@@ -157,6 +157,13 @@ describe.skipIf(cannot)("the explorer for everyone", () => {
     await page.keyboard.type("sea");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelector("dialog.find") === null);
+    const before = (await choice(page))["query"] as number;
+    await page.keyboard.press("/");
+    await page.keyboard.type("whale"); // several tokens to this model
+    await eventually(() => page.locator("dialog.find [role=status]").textContent()).toContain("2 places");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector("dialog.find") === null);
+    expect((await choice(page))["query"]).not.toBe(before);
     await page.keyboard.press("t");
     await eventually(() => page.evaluate(() => document.activeElement?.id)).toBe("text");
     await page.keyboard.press("Escape");
