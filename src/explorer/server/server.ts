@@ -105,8 +105,9 @@ interface Shared {
   path: string;
 }
 
-/** Folder names that say nothing of what is in them. */
-const bare = /^(?:model|models|onnx|checkpoint|checkpoint-\d+|weights|output|final|best|main)$/i;
+/** Names of folders and files that say nothing of what is in them. */
+const bare =
+  /^(?:models?|onnx|checkpoint(?:-\d+)?|weights|output|final|best|main|(?:(?:en|de)coder_)?model\w*\.onnx)$/i;
 
 /** The last part of a path, with the one before it where the last is bare: "all-MiniLM-L6-v2/model". */
 function nameOf(path: string): string {

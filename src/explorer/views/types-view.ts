@@ -30,6 +30,8 @@ class TypesView extends View {
     void [layerOf(store, k), headOf(store, k)]; // the mark follows, in updated()
     const c = store.choice.value;
     const usable = view.types.filter((t) => view.heads.some((h) => Number.isFinite(h.scores[t.id])));
+    if (usable.length === 0)
+      return html`<p class="empty">On ${k.queries === 1 ? "a single token" : "this text"} no habit can be measured: a head has nothing to choose from. A longer text shows what each head does.</p>`;
     const pick = (name: string, fallback: string): string =>
       usable.some((t) => t.id === c.extra[name])
         ? c.extra[name]!
