@@ -15,6 +15,7 @@ import { Embedding, keepVariance, Linear, Module, ModuleList, type Part, RMSNorm
 import type { Tensor } from "../tensor/index.js";
 import { AdamW, matricesOnly } from "./adamw.js";
 import { type Batch, batchOf } from "./batches.js";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { best, type HeadScore, headScores } from "./head-scores.js";
 import { train } from "./loop.js";
 import { warmUpCosine } from "./schedule.js";
@@ -36,6 +37,10 @@ export interface HeadFormsOptions {
   seed?: number;
   /** Steps between two looks; default 10. */
   look?: number;
+  /** Every look brings the run as bytes, from which it can be taken up again. Default false. */
+  keep?: boolean;
+  /** A run to take up again, as a look of one with the same options has kept it. */
+  from?: Uint8Array;
 }
 
 export interface HeadFormsStep {
@@ -50,6 +55,8 @@ export interface HeadFormsStep {
   induction?: HeadScore;
   /** At a look: the map of every head, [layer][head] → [L, L] numbers by row, for one sequence of 12 tokens said twice. */
   maps?: Float32Array[][];
+  /** At a look, where it is wanted: the run as bytes. */
+  kept?: Uint8Array;
 }
 
 /** Two layers of attention, with rotary positions, and no feed-forward. */
@@ -111,18 +118,24 @@ class AttentionLayer extends Module {
   }
 }
 
-/** Trains it, step by step, with looks at its heads. */
+/** Trains it, step by step, with looks at its heads. A run that is taken up again gives the steps that are left. */
 export async function* headForms(options: HeadFormsOptions = {}): AsyncGenerator<HeadFormsStep> {
   const { steps = 600, width = 64, heads = 2, vocabulary = 32, rows = 16, length = 48, seed = 1, look = 10 } = options;
   const model = new AttentionOnly({ vocabulary, width, heads }).initialise(seed);
   const optimiser = new AdamW({ betas: [0.9, 0.98], weightDecay: 0.1, decays: matricesOnly });
   const forward = (batch: Batch): Tensor => model.forward(batch.inputs, batch.rows);
+  const from = options.from ? readCheckpoint(options.from, model, optimiser).step : 0;
   const breathe = breather();
-  yield { step: 0, steps, loss: Number.NaN, ...lookAt(model, vocabulary) };
+  const seen = (): Omit<HeadFormsStep, "step" | "steps" | "loss"> => ({
+    ...lookAt(model, vocabulary),
+    ...(options.keep && { kept: writeCheckpoint(model, optimiser, null) }),
+  });
+  if (from === 0) yield { step: 0, steps, loss: Number.NaN, ...seen() };
   for (const { step, loss } of train({
     model,
     optimiser,
     steps,
+    from,
     forward,
     batch: (s) =>
       batchOf(
@@ -133,7 +146,7 @@ export async function* headForms(options: HeadFormsOptions = {}): AsyncGenerator
       ),
     learningRate: warmUpCosine({ peak: 1e-2, warmUp: Math.min(50, steps), steps }),
   })) {
-    yield { step, steps, loss, ...((step % look === 0 || step === steps) && lookAt(model, vocabulary)) };
+    yield { step, steps, loss, ...((step % look === 0 || step === steps) && seen()) };
     await breathe();
   }
 }

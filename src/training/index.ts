@@ -5,11 +5,22 @@ export { type BytePairs, bytePairEncoder, tokenizerJson, trainBytePairs } from "
 export { readCheckpoint, writeCheckpoint } from "./checkpoint.js"; // a run as bytes
 export { AttentionOnly, type HeadFormsOptions, type HeadFormsStep, headForms } from "./head-forms.js"; // watch a head form
 export { best, type HeadScore, type HeadScoreOptions, headScores } from "./head-scores.js"; // previous, first, induction
-export { labHtml, labSvg, summary } from "./lab-report.js"; // runs of the lab as a picture and as a page
-export { addStep, type LabRun, runLab } from "./lab-run.js"; // a run of the lab, gathered from its steps
+export { type HeadsMade, headsHtml, headsSummary, headsSvg } from "./heads-report.js"; // a head that formed, as a picture and as a page
+export { labHtml, labNames, labSvg, summary, tailLoss } from "./lab-report.js"; // runs of the lab as a picture and as a page
+export { addStep, type LabRun, newRun, runLab } from "./lab-run.js"; // a run of the lab, gathered from its steps
+export type { Style } from "./line-charts.js"; // how a line is drawn
 export { type LoopOptions, own, type StepReport, train } from "./loop.js"; // step by step, stoppable, resumable
 export { clip, type ScheduleOptions, warmUpCosine } from "./schedule.js"; // learning rate and slope length
-export { type AtDistance, type LabLook, type LabOptions, type LabStep, sequenceLab } from "./sequence-lab.js"; // why attention
+export {
+  type AtDistance,
+  type LabLook,
+  type LabModel,
+  type LabOptions,
+  type LabStep,
+  labDefaults,
+  labModels,
+  sequenceLab,
+} from "./sequence-lab.js"; // why attention
 export {
   SequenceModel,
   type SequenceModelKind,

@@ -1,150 +1,195 @@
 /**
- * @file Runs of the sequence lab as a picture and as a page: loss by step, accuracy and slope by distance, a line a model.
- *
- * Pure text from numbers, so a page and the command line draw the same. Colours are Okabe & Ito's, told apart by people who
- * see few colours; every line also has its name at its end.
+ * @file Runs of the sequence lab as a picture and as a page: loss by step, right answers by distance, and the slope by
+ * distance before and after. Pure text from numbers; runs of the same settings lie on the same axes.
  */
 import type { LabRun } from "./lab-run.js";
+import { type AtDistance, type LabModel, labDefaults } from "./sequence-lab.js";
+import { chartFile, type Line, type LineChart, type Style, thinned } from "./line-charts.js";
+import { reportPage } from "./report-page.js";
 
-interface Line {
-  name: string;
-  colour: string;
-  points: { x: number; y: number }[];
-}
+/** Names of the models: in full, in a sentence, at the end of a line. */
+export const labNames: Record<LabModel, { full: string; said: string; short: string; style: Style }> = {
+  rnn: { full: "RNN", said: "the RNN", short: "RNN", style: "a" },
+  lstm: { full: "LSTM", said: "the LSTM", short: "LSTM", style: "b" },
+  gru: { full: "GRU", said: "the GRU", short: "GRU", style: "d" },
+  attention: { full: "attention", said: "attention", short: "attention", style: "c" },
+  unscaled: { full: "attention without 1/√d", said: "attention without 1/√d", short: "no 1/√d", style: "e" },
+};
 
-interface Panel {
-  title: string;
-  x: string;
-  lines: Line[];
-  /** Powers of ten on the y axis. */
-  log?: boolean;
-  /** The y axis ends here; default the largest number. */
-  top?: number;
-}
+const titles = { recall: "recall what was marked", copy: "copy, last first" } as const;
 
-const COLOURS: Record<string, string> = { rnn: "#d55e00", lstm: "#0072b2", gru: "#009e73", attention: "#cc79a7" };
-const [WIDTH, HEIGHT, LEFT, TOP, GAP] = [300, 190, 48, 44, 100];
-
-/** One SVG, three panels side by side. */
+/** One SVG, two charts a row, with the summary and the command beneath. */
 export function labSvg(runs: readonly LabRun[]): string {
-  const panels = panelsOf(runs);
-  const width = LEFT + panels.length * (WIDTH + GAP);
-  const height = TOP + HEIGHT + 50;
-  const drawn = panels.map(
-    (panel, n) => `<g transform="translate(${LEFT + n * (WIDTH + GAP)} ${TOP})">${draw(panel)}</g>`,
-  );
-  const says = html(summary(runs));
-  return (
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ` +
-    `font-family="system-ui, sans-serif" font-size="11"><title>Sequence lab</title><desc>${says}</desc>` +
-    `<rect width="100%" height="100%" fill="#fff"/>${drawn.join("")}</svg>\n`
-  );
+  return chartFile(titleOf(runs), chartsOf(runs), [summary(runs), settings(runs), `Made by: ${command(runs)}`]);
 }
 
-/** One page with the picture, the same numbers as a table, and all of them as JSON. Opens without a network. */
+/** One page with the charts, the numbers as tables, the command, and all of it as JSON. Opens without a network. */
 export function labHtml(runs: readonly LabRun[]): string {
-  const data = JSON.stringify(runs).replaceAll("<", "\\u003c");
-  const rows = runs.map((run) => {
-    const last = run.looks.at(-1)!;
-    const cells = [
-      run.model,
-      run.parameters,
-      percent(last.accuracy),
-      ...last.accuracyByDistance.map((a) => percent(a.value)),
-    ];
-    return `<tr>${cells.map((c, n) => (n === 0 ? `<th scope="row">${html(String(c))}</th>` : `<td>${c}</td>`)).join("")}</tr>`;
+  const distances = thin(runs[0]?.looks.at(-1)?.accuracyByDistance ?? []).map((a) => a.distance);
+  const at = (list: readonly AtDistance[], distance: number): number =>
+    list.find((a) => a.distance === distance)?.value ?? Number.NaN;
+  return reportPage({
+    title: titleOf(runs),
+    summary: summary(runs),
+    settings: settings(runs),
+    charts: chartsOf(runs).map((c) => ({ ...c, says: summary(runs) })),
+    key: runs.map(({ model }) => ({ name: labNames[model].full, style: labNames[model].style })),
+    tables: [
+      {
+        caption: "Model by model",
+        head: [
+          "model",
+          "weights",
+          "steps",
+          "loss, nats",
+          "right",
+          `right ${farWords(runs)}`,
+          "slope far ÷ near, before",
+        ],
+        rows: runs.map((r) => [
+          labNames[r.model].full,
+          r.parameters.toLocaleString("en"),
+          r.steps === r.of ? `${r.steps}` : `${r.steps} of ${r.of}`,
+          tailLoss(r).toFixed(3),
+          percent(r.looks.at(-1)!.accuracy),
+          percent(far(r.looks.at(-1)!.accuracyByDistance)),
+          faded(fade(r)),
+        ]),
+      },
+      {
+        caption: "Right answers, by how many tokens back they lie",
+        head: ["model", ...distances.map(String)],
+        rows: runs.map((r) => [
+          labNames[r.model].full,
+          ...distances.map((d) => percent(at(r.looks.at(-1)!.accuracyByDistance, d))),
+        ]),
+      },
+      {
+        caption: "Slope before training, ‖∂loss/∂token‖, by how many tokens back",
+        head: ["model", ...distances.map(String)],
+        rows: runs.map((r) => [
+          labNames[r.model].full,
+          ...distances.map((d) => at(r.looks[0]!.gradientByDistance, d).toExponential(1)),
+        ]),
+      },
+    ],
+    command: command(runs),
+    data: runs,
   });
-  const distances = runs[0]?.looks.at(-1)?.accuracyByDistance.map((a) => a.distance) ?? [];
-  const head = ["model", "weights", "all", ...distances.map(String)].map((h) => `<th scope="col">${h}</th>`).join("");
-  return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sequence lab</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#111;background:#fff}
-svg{max-width:100%;height:auto}.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem}
-th,td{padding:.2rem .5rem;text-align:right;border-bottom:1px solid #ddd}</style>
-<h1>Sequence lab: ${html(runs[0]?.task ?? "")}</h1><p>${html(summary(runs))}</p>
-${labSvg(runs)}<h2>Right answers by distance</h2><div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>
-<script type="application/json" id="runs">${data}</script></html>
-`;
 }
 
-/** In a sentence: who answers how well. */
+/** In a sentence or two: who answers how well, and what becomes of the slope on its way back. */
 export function summary(runs: readonly LabRun[]): string {
-  const said = runs.map((run) => {
-    const last = run.looks.at(-1)!;
-    const far = last.accuracyByDistance.at(-1)!;
-    return `${run.model} ${percent(last.accuracy)} right, ${percent(far.value)} at distance ${far.distance}`;
+  if (runs.length === 0) return "Nothing was trained.";
+  const best = [...runs].sort((a, b) => b.looks.at(-1)!.accuracy - a.looks.at(-1)!.accuracy);
+  const steps = [...new Set(runs.map((r) => r.looks.at(-1)!.step))];
+  const said = best.map((r) => {
+    const last = r.looks.at(-1)!;
+    const when = steps.length > 1 ? ` (at step ${last.step})` : "";
+    return `${labNames[r.model].said} ${percent(last.accuracy)}${when}`;
   });
-  return `After ${runs[0]?.steps ?? 0} steps: ${said.join("; ")}.`;
+  const begin = steps.length === 1 ? `After ${steps[0]} steps, right answers` : "Right answers so far";
+  const slopes = runs.map((r) => `${faded(fade(r))} in ${labNames[r.model].said}`);
+  const lone = runs.find((r) => r.steps < r.of);
+  return `${begin}: ${said.join(", ")}; guessing gives ${percent(1 / runs[0]!.settings.symbols)}. Untrained, what arrives of a slope ${farWords(runs)}, against one token back: ${slopes.join(", ")}.${lone ? ` Stopped at step ${lone.steps} of ${lone.of}.` : ""}`;
 }
 
-function panelsOf(runs: readonly LabRun[]): Panel[] {
+/** The command that makes these runs. */
+export function command(runs: readonly LabRun[]): string {
+  const { task, of, settings } = runs[0]!;
+  const given: [string, number, number][] = [
+    ["steps", of, labDefaults.steps],
+    ["distance", settings.distance, labDefaults.distance],
+    ["parameters", settings.parameters, labDefaults.parameters],
+    ["rows", settings.rows, labDefaults.rows],
+    ["learning-rate", settings.learningRate, labDefaults.learningRate],
+    ["seed", settings.seed, labDefaults.seed],
+  ];
+  const other = given.filter(([, own, usual]) => own !== usual).map(([name, own]) => ` --${name} ${own}`);
+  return `qkv train --task ${task} --model ${runs.map((r) => r.model).join(",")}${other.join("")}`;
+}
+
+function titleOf(runs: readonly LabRun[]): string {
+  return `Why attention: ${runs[0] ? `${titles[runs[0].task]}, up to ${runs[0].settings.distance} tokens back` : "nothing yet"}`;
+}
+
+function settings(runs: readonly LabRun[]): string {
+  const { of, settings: s } = runs[0]!;
+  const weights = runs.map((r) => `${labNames[r.model].full} ${r.parameters.toLocaleString("en")}`).join(", ");
+  return `Equal steps (${of}, of ${s.rows} rows each) and about equal weights (${weights}); the same rows for all, learning rate ${s.learningRate}, seed ${s.seed}, ${s.symbols} symbols. Answers are counted on 512 rows and slopes on 64 that were never trained on.`;
+}
+
+function chartsOf(runs: readonly LabRun[]): LineChart[] {
   const lines = (points: (run: LabRun) => Line["points"]): Line[] =>
-    runs.map((run) => ({ name: run.model, colour: COLOURS[run.model] ?? "#444", points: points(run) }));
-  const byDistance = (key: "accuracyByDistance" | "gradientByDistance") => (run: LabRun) =>
-    run.looks.at(-1)![key].map(({ distance, value }) => ({ x: distance, y: value }));
+    runs.map((run) => ({ name: labNames[run.model].short, style: labNames[run.model].style, points: points(run) }));
+  const by = (list: readonly AtDistance[]): Line["points"] =>
+    list.filter((a) => a.distance > 0).map(({ distance, value }) => ({ x: distance, y: value }));
+  const slopes = [0, -1].map((n) => lines((run) => by(run.looks.at(n)!.gradientByDistance)));
+  const all = slopes.flatMap((s) => s.flatMap((l) => l.points.map((p) => p.y))).filter((y) => y > 0);
+  const between = [Math.min(...all), Math.max(...all)] as const;
+  const symbols = runs[0]?.settings.symbols ?? labDefaults.symbols;
+  const slope = { x: "how far back, tokens", y: "‖∂loss/∂token‖", log: true, between };
   return [
     {
-      title: "Loss",
+      title: "Loss while training",
       x: "step",
+      y: "loss, nats an answer",
+      level: { y: Math.log(symbols), name: "guessing" },
       lines: lines((run) => thinned(run.losses.map(({ step, loss }) => ({ x: step, y: loss })))),
     },
-    { title: "Share of right answers", x: "steps back", lines: lines(byDistance("accuracyByDistance")), top: 1 },
-    { title: "Slope that arrives", x: "steps back", lines: lines(byDistance("gradientByDistance")), log: true },
+    {
+      title: "Right answers, by how far back they lie",
+      x: "how far back, tokens",
+      y: "right answers",
+      share: true,
+      level: { y: 1 / symbols, name: "guessing" },
+      lines: lines((run) => by(run.looks.at(-1)!.accuracyByDistance)),
+    },
+    { title: "Slope that arrives, before training", ...slope, lines: slopes[0]! },
+    { title: "Slope that arrives, at the end", ...slope, lines: slopes[1]! },
   ];
 }
 
-/** Means of neighbours, so that a line has at most 120 points. */
-function thinned(points: Line["points"]): Line["points"] {
-  const size = Math.max(1, Math.ceil(points.length / 120));
-  return Array.from({ length: Math.ceil(points.length / size) }, (_, n) => {
-    const part = points.slice(n * size, (n + 1) * size);
-    return { x: part.at(-1)!.x, y: part.reduce((sum, p) => sum + p.y, 0) / part.length };
-  });
+/** Mean over the last twentieth of the steps. */
+export function tailLoss({ losses }: LabRun): number {
+  const tail = losses.slice(-Math.max(1, Math.floor(losses.length / 20)));
+  return tail.length === 0 ? Number.NaN : tail.reduce((sum, l) => sum + l.loss, 0) / tail.length;
 }
 
-function draw({ title, x, lines, log = false, top }: Panel): string {
-  const all = lines.flatMap((l) => l.points);
-  const xs = all.map((p) => p.x);
-  const ys = all.map((p) => p.y).filter((y) => !log || y > 0);
-  const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
-  const high = top ?? Math.max(...ys, 1e-12);
-  const [y0, y1] = log ? [Math.floor(Math.log10(Math.min(...ys))), Math.ceil(Math.log10(high))] : [0, high];
-  const atX = (v: number): number => round(((v - x0) / (x1 - x0 || 1)) * WIDTH);
-  const share = (v: number): number => ((log ? Math.log10(Math.max(v, 1e-300)) : v) - y0) / (y1 - y0 || 1);
-  const atY = (v: number): number => round(HEIGHT * (1 - Math.min(1, Math.max(0, share(v)))));
-  const ticks = log
-    ? Array.from({ length: y1 - y0 + 1 }, (_, n) => 10 ** (y0 + n)).filter(
-        (_, n) => n % Math.ceil((y1 - y0 + 1) / 8) === 0,
-      )
-    : [0, 0.25, 0.5, 0.75, 1].map((f) => f * y1);
-  const grid = ticks.map((t) => {
-    const label = log ? `10${superscript(Math.round(Math.log10(t)))}` : Number(t.toPrecision(2)).toString();
-    return `<line x2="${WIDTH}" y1="${atY(t)}" y2="${atY(t)}" stroke="#e3e3e3"/><text x="-6" y="${atY(t) + 4}" text-anchor="end" fill="#444">${label}</text>`;
-  });
-  const named = spread(lines.map((l) => ({ line: l, y: atY(l.points.at(-1)?.y ?? 0) })));
-  const paths = named.map(({ line, y }) => {
-    const d = line.points.map((p, n) => `${n === 0 ? "M" : "L"}${atX(p.x)} ${atY(p.y)}`).join("");
-    return `<path d="${d}" fill="none" stroke="${line.colour}" stroke-width="1.8"/><text x="${WIDTH + 6}" y="${y + 4}" fill="${line.colour}">${html(line.name)}</text>`;
-  });
-  return (
-    `<text y="-16" font-size="13" font-weight="600">${title}</text>${grid.join("")}${paths.join("")}` +
-    `<text y="${HEIGHT + 18}" fill="#444">${x0}</text><text x="${WIDTH}" y="${HEIGHT + 18}" text-anchor="end" fill="#444">${x1}</text>` +
-    `<text x="${WIDTH / 2}" y="${HEIGHT + 18}" text-anchor="middle" fill="#444">${x}</text>`
-  );
+/** The furthest quarter of the distances. */
+function furthest(list: readonly AtDistance[]): AtDistance[] {
+  const own = list.filter((a) => a.distance > 0);
+  return own.slice(-Math.max(1, Math.floor(own.length / 4)));
+}
+const far = (list: readonly AtDistance[]): number => {
+  const part = furthest(list);
+  return part.reduce((sum, a) => sum + a.value, 0) / part.length;
+};
+function farWords(runs: readonly LabRun[]): string {
+  const part = furthest(runs[0]?.looks.at(-1)?.accuracyByDistance ?? []);
+  return part.length < 2
+    ? `${part[0]?.distance ?? 0} tokens back`
+    : `${part[0]!.distance}–${part.at(-1)!.distance} tokens back`;
 }
 
-/** Names at the end of lines, moved apart where they would lie on one another. */
-function spread<T extends { y: number }>(names: T[]): T[] {
-  const sorted = [...names].sort((a, b) => a.y - b.y);
-  for (let n = 1; n < sorted.length; n++) sorted[n]!.y = Math.max(sorted[n]!.y, sorted[n - 1]!.y + 13);
-  return sorted;
+/** Before training: slope at the far end as a share of that one token back. All models are equally wrong then. */
+function fade(run: LabRun): number {
+  const slopes = run.looks[0]!.gradientByDistance;
+  return far(slopes) / (slopes.find((a) => a.distance === 1)?.value ?? Number.NaN);
 }
 
-function superscript(n: number): string {
-  return String(n).replace(/[-0-9]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)]!));
+/** At most nine of them, evenly. */
+function thin<T>(list: readonly T[]): T[] {
+  const step = Math.ceil(list.length / 8);
+  return list.filter((_, n) => n % step === 0 || n === list.length - 1);
 }
 
-const round = (x: number): number => Math.round(x * 10) / 10;
-const percent = (x: number): string => `${Math.round(100 * x)} %`;
-const html = (text: string): string =>
-  text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
+const percent = (x: number): string => (Number.isNaN(x) ? "–" : `${Math.round(100 * x)} %`);
+const faded = (x: number): string => (x > 0.5 ? "as much" : power(x));
+/** A share, large or tiny, so that it can be compared. */
+function power(x: number): string {
+  if (Number.isNaN(x)) return "–";
+  if (x >= 0.01) return percent(x);
+  const [digit, exponent] = x.toExponential(0).split("e-");
+  return x > 0 ? `${digit} · 10⁻${exponent!.replace(/\d/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)]!)}` : "nothing";
+}

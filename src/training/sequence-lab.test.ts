@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { type HeadFormsStep, headForms } from "./head-forms.js";
+import { headsHtml, headsSummary, headsSvg } from "./heads-report.js";
 import { labHtml, labSvg, summary } from "./lab-report.js";
 import { runLab } from "./lab-run.js";
+import { type LabStep, sequenceLab } from "./sequence-lab.js";
 import { sequenceModel, sequenceModelKinds } from "./sequence-models.js";
 import { lengthOf, taskBatch, vocabularyOf } from "./sequence-tasks.js";
 
@@ -73,9 +75,45 @@ test("attention learns to recall in a hundred steps; the report shows it, and a 
   expect(run.looks.at(-1)!.accuracy).toBeGreaterThan(0.9);
   expect(run.losses.length).toBe(120);
   const svg = labSvg([run]);
-  expect(svg).toContain("Share of right answers");
+  for (const axis of ["step", "loss, nats an answer", "how far back, tokens", "right answers", "‖∂loss/∂token‖"])
+    expect(svg).toContain(`>${axis}</text>`);
   expect(svg).not.toMatch(/NaN|Infinity|undefined/);
-  expect(labHtml([run])).toContain(summary([run]));
+  const page = labHtml([run]);
+  expect(page).toContain(summary([run]));
+  expect(page).toContain("qkv train --task recall --model attention --steps 120 --distance 8 --parameters 3000 --learning-rate 0.01"); // biome-ignore format: one command
+  expect(page).toContain("guessing gives 25 %");
+  expect(page.replace(/<script[\s\S]*<\/script>/, "")).not.toMatch(/NaN|Infinity|undefined/);
+});
+
+const short = { task: "recall", distance: 6, steps: 6, rows: 4, parameters: 600, look: 2 } as const;
+
+test("a run that is taken up again from a look gives the steps that are left, to the same bits", async () => {
+  for (const model of ["lstm", "attention", "unscaled"] as const) {
+    const whole: LabStep[] = [];
+    for await (const step of sequenceLab({ ...short, model, keep: true })) whole.push(step);
+    const from = whole.find((s) => s.step === 4)!.kept!;
+    const rest: LabStep[] = [];
+    for await (const step of sequenceLab({ ...short, model, keep: true, from })) rest.push(step);
+    expect(rest, model).toEqual(whole.filter((s) => s.step > 4));
+  }
+});
+
+test("a run that is stopped is what was learned until then, and its report says so", async () => {
+  const control = new AbortController();
+  const stop = ({ step }: LabStep): void => {
+    if (step === 3) control.abort();
+  };
+  const runs = [await runLab({ ...short, model: "rnn" }, stop, control.signal)];
+  expect(runs[0]!.losses.map((l) => l.step)).toEqual([1, 2, 3]);
+  expect(summary(runs)).toMatch(/^After 2 steps, right answers: the RNN .* Stopped at step 3 of 6\.$/);
+  expect(labHtml(runs)).toContain("3 of 6");
+});
+
+test("attention without 1/√d is a model beside the others, with scores √d times larger", async () => {
+  const runs = [await runLab({ ...short, model: "attention" }), await runLab({ ...short, model: "unscaled" })];
+  expect(runs[0]!.parameters).toBe(runs[1]!.parameters);
+  expect(runs[0]!.losses[0]!.loss).not.toBe(runs[1]!.losses[0]!.loss); // the same weights, another scale
+  expect(labHtml(runs)).toContain("attention without 1/√d");
 });
 
 test("a model of two layers is watched from its first step on", async () => {
@@ -91,6 +129,20 @@ test("a model of two layers is watched from its first step on", async () => {
   const sum = maps![1]![0]!.subarray(23 * 24, 24 * 24).reduce((a, b) => a + b, 0);
   expect(sum).toBeCloseTo(1, 5);
   expect(induction!.induction).toBeLessThan(0.2); // not yet
+  expect(headsSummary(steps)).toContain("no head has an induction score of 0.5 yet");
+  const page = headsHtml(steps, { seed: 1 });
+  expect(page.match(/aria-label="Map of head/g)).toHaveLength(12); // four heads at the beginning, on the way, at the end
+  expect(page).toContain("qkv train --task heads --steps 3");
+  expect(page + headsSvg(steps, { seed: 1 })).not.toMatch(/>[^<{]*(NaN|undefined)/);
+});
+
+test("a forming head taken up again goes on to the same bits", async () => {
+  const whole: HeadFormsStep[] = [];
+  for await (const step of headForms({ steps: 4, look: 2, rows: 2, keep: true })) whole.push(step);
+  const rest: HeadFormsStep[] = [];
+  for await (const step of headForms({ steps: 4, look: 2, rows: 2, keep: true, from: whole[2]!.kept! }))
+    rest.push(step);
+  expect(rest).toEqual(whole.slice(3));
 });
 
 test("within some two hundred steps the induction circuit is there: a previous-token head, then one that copies what came next", async () => {

@@ -12,13 +12,18 @@ import { breather } from "../models/pause.js";
 import { crossEntropy } from "../nn/index.js";
 import type { Tensor } from "../tensor/index.js";
 import { AdamW } from "./adamw.js";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { train } from "./loop.js";
 import { warmUpCosine } from "./schedule.js";
-import { type SequenceModel, type SequenceModelKind, sequenceModel } from "./sequence-models.js";
+import { type SequenceModel, type SequenceModelKind, sequenceModel, sequenceModelKinds } from "./sequence-models.js";
 import { type TaskBatch, type TaskOptions, taskBatch, vocabularyOf } from "./sequence-tasks.js";
 
+/** What can be trained in the lab: a model of each kind, and attention without its factor 1/√d, to see what it is for. */
+export type LabModel = SequenceModelKind | "unscaled";
+export const labModels: readonly LabModel[] = [...sequenceModelKinds, "unscaled"];
+
 export interface LabOptions extends TaskOptions {
-  model: SequenceModelKind;
+  model: LabModel;
   /** Default 600. */
   steps?: number;
   /** Rows a step; default 32. */
@@ -27,13 +32,26 @@ export interface LabOptions extends TaskOptions {
   parameters?: number;
   /** Default 3e-3. */
   learningRate?: number;
-  /** Attention's factor on q·k; default 1/√d. */
-  scale?: number;
   /** Default 1. */
   seed?: number;
   /** Steps between two looks at accuracy and slopes; default a twelfth of all. */
   look?: number;
+  /** Every look brings the run as bytes, from which it can be taken up again. Default false. */
+  keep?: boolean;
+  /** A run to take up again, as a look of one with the same options has kept it. */
+  from?: Uint8Array;
 }
+
+/** What an option that is left out stands for. */
+export const labDefaults = {
+  steps: 600,
+  rows: 32,
+  parameters: 8000,
+  learningRate: 3e-3,
+  seed: 1,
+  symbols: 8,
+  distance: 32,
+} as const;
 
 /** A number for a distance. */
 export interface AtDistance {
@@ -42,13 +60,15 @@ export interface AtDistance {
 }
 
 export interface LabStep {
-  model: SequenceModelKind;
+  model: LabModel;
   step: number;
   steps: number;
   /** Of the step's rows, before it. */
   loss: number;
   /** At a look. */
   look?: LabLook;
+  /** At a look, where it is wanted: the run as bytes. */
+  kept?: Uint8Array;
 }
 
 export interface LabLook {
@@ -61,24 +81,34 @@ export interface LabLook {
   parameters: number;
 }
 
-/** Trains one model on one task. @returns at the end nothing; every step is yielded, a look among them now and then */
+/**
+ * Trains one model on one task. A run that is taken up again gives the steps that are left, to the same bits.
+ * @returns at the end nothing; every step is yielded, a look among them now and then
+ */
 export async function* sequenceLab(options: LabOptions): AsyncGenerator<LabStep> {
-  const { model: kind, steps = 600, rows = 32, learningRate = 3e-3, seed = 1 } = options;
+  const { model: name, steps, rows, parameters, learningRate, seed } = { ...labDefaults, ...options };
   const look = options.look ?? Math.max(1, Math.floor(steps / 12));
-  const model = sequenceModel({ ...options, kind, vocabulary: vocabularyOf(options), seed });
+  const kind = name === "unscaled" ? "attention" : name;
+  const scale = name === "unscaled" ? { scale: 1 } : {};
+  const model = sequenceModel({ kind, parameters, seed, vocabulary: vocabularyOf(options), ...scale });
   const optimiser = new AdamW({ learningRate, weightDecay: 0 });
+  const from = options.from ? readCheckpoint(options.from, model, optimiser).step : 0;
   const breathe = breather();
-  yield { model: kind, step: 0, steps, loss: Number.NaN, look: lookAt(model, options, seed) };
+  const seen = (): Pick<LabStep, "look" | "kept"> => ({
+    look: lookAt(model, options, seed),
+    ...(options.keep && { kept: writeCheckpoint(model, optimiser, null) }),
+  });
+  if (from === 0) yield { model: name, step: 0, steps, loss: Number.NaN, ...seen() };
   for (const { step, loss } of train({
     model,
     optimiser,
     steps,
+    from,
     forward: ({ inputs, rows: n }) => model.forward(inputs, n),
     batch: (s) => taskBatch(options, rows, seed, s),
     learningRate: warmUpCosine({ peak: learningRate, warmUp: Math.min(20, steps), steps }),
   })) {
-    const seen = step % look === 0 || step === steps;
-    yield { model: kind, step, steps, loss, ...(seen && { look: lookAt(model, options, seed) }) };
+    yield { model: name, step, steps, loss, ...((step % look === 0 || step === steps) && seen()) };
     await breathe();
   }
 }

@@ -1,4 +1,4 @@
-/** @file A bar on standard error; notes above it. Nothing but the notes where that is no terminal. */
+/** @file A bar on standard error, notes above it; where that is no terminal a line when the work begins, and the notes. */
 import { SingleBar } from "cli-progress";
 
 export interface Progress {
@@ -17,6 +17,7 @@ export function progress(name: string, total: number): Progress {
     clearOnComplete: true,
   });
   if (shown) bar.start(total, 0, { says: "" });
+  else process.stderr.write(`${name}: ${total} steps …\n`);
   return {
     at: (step, says) => {
       if (shown) bar.update(step, { says });
