@@ -30,6 +30,7 @@ export const labs: Record<string, LabCall> = {
   play: later(async () => (await import("./play.js")).play),
   sequence: later(async () => (await import("./sequence.js")).sequence),
   forming: later(async () => (await import("./sequence.js")).forming),
+  taskRow: later(async () => (await import("./sequence.js")).taskRow),
   efficient: later(async () => (await import("./efficient.js")).efficient),
   block: later(async () => (await import("./block.js")).block),
   checklist: later(async () => (await import("./checklist.js")).checklist),

@@ -22,6 +22,8 @@ export interface Chart {
   top?: number;
   /** A dashed level with a name: chance. */
   level?: { y: number; name: string };
+  /** A place on the x axis that is looked at: a step. */
+  mark?: number;
   /** How a number of the y axis is written. */
   show?: (y: number) => string;
 }
@@ -33,6 +35,7 @@ export function chart(c: Chart): TemplateResult {
     c.show ??
     ((y: number) =>
       Math.abs(y) >= 1000 || (y !== 0 && Math.abs(y) < 0.01) ? y.toExponential(0) : `${Math.round(y * 100) / 100}`);
+  const onAxis = (y: number): string => (c.logY && !c.show ? powerOfTen(y) : show(y));
   const all = c.lines
     .flatMap((l) => l.points)
     .filter((p) => Number.isFinite(p.y) && (!c.logY || p.y > 0) && (!c.logX || p.x > 0));
@@ -43,7 +46,7 @@ export function chart(c: Chart): TemplateResult {
   const [x0, x1] = [fx(Math.min(...xs, Number.POSITIVE_INFINITY)), fx(Math.max(...xs))];
   const [y0, y1] = [
     c.logY ? Math.floor(fy(Math.min(...ys))) : 0,
-    c.logY ? Math.ceil(fy(Math.max(...ys))) : (c.top ?? Math.max(1e-9, ...ys) * 1.05),
+    c.logY ? Math.ceil(fy(Math.max(...ys))) : (c.top ?? Math.max(1e-9, c.level?.y ?? 0, ...ys) * 1.05),
   ];
   const X = (x: number): number => left + ((fx(x) - x0) / Math.max(1e-9, x1 - x0)) * (W - left - right);
   const Y = (y: number): number => H - bottom - ((fy(y) - y0) / Math.max(1e-9, y1 - y0)) * (H - bottom - top);
@@ -52,13 +55,10 @@ export function chart(c: Chart): TemplateResult {
         { length: Math.min(9, y1 - y0 + 1) },
         (_, n) => 10 ** (y0 + Math.round((n * (y1 - y0)) / Math.min(8, Math.max(1, y1 - y0)))),
       )
-    : [0, 0.25, 0.5, 0.75, 1].map((t) => t * y1);
-  const steps =
-    all.length === 0
-      ? []
-      : c.logX
-        ? [...new Set(xs)].sort((a, b) => a - b)
-        : [0, 0.5, 1].map((t) => x0 + t * (x1 - x0));
+    : c.top === 1
+      ? [0, 0.25, 0.5, 0.75, 1]
+      : even(0, y1);
+  const steps = all.length === 0 ? [] : c.logX ? [...new Set(xs)].sort((a, b) => a - b) : even(x0, x1);
   const last = (l: ChartLine): { x: number; y: number } | undefined =>
     [...l.points].reverse().find((p) => Number.isFinite(p.y));
   // Names at the ends of the lines, kept apart.
@@ -66,15 +66,20 @@ export function chart(c: Chart): TemplateResult {
     .map((l) => ({ l, at: last(l) }))
     .filter((e) => e.at && all.length > 0 && (!c.logY || e.at.y > 0))
     .map(({ l, at }) => ({ name: l.name, x: X(at!.x) + 5, y: Y(at!.y) + 4 }))
+    .concat(c.level && all.length > 0 ? [{ name: c.level.name, x: W - right + 5, y: Y(c.level.y) + 4 }] : [])
     .sort((a, b) => a.y - b.y);
-  ends.forEach((e, n) => { if (n > 0) e.y = Math.max(e.y, ends[n - 1]!.y + 12); }); // biome-ignore format: one line
+  const gap = 13;
+  ends.forEach((e, n) => { if (n > 0) e.y = Math.max(e.y, ends[n - 1]!.y + gap); }); // biome-ignore format: one line
+  let low = H - bottom + 4; // none below the axis
+  for (const e of [...ends].reverse()) { e.y = Math.min(e.y, low); low = e.y - gap; } // biome-ignore format: one line
   const says = c.lines.map((l) => `${l.name}: ${last(l) ? show(last(l)!.y) : "nothing yet"}`).join("; ");
   return html`<figure class="chart"><figcaption>${c.title}</figcaption>
     <svg viewBox="0 0 ${W} ${H}" role="img" aria-label=${`${c.title}. ${says}`}>
       ${all.length === 0 ? svg`<text x=${W / 2} y=${H / 2} text-anchor="middle" class="svg-tick">nothing yet</text>` : nothing}
-      ${all.length === 0 ? nothing : levels.map((y) => svg`<line x1=${left} x2=${W - right} y1=${Y(y)} y2=${Y(y)} class="svg-grid"></line><text x=${left - 6} y=${Y(y) + 4} text-anchor="end" class="svg-tick">${show(y)}</text>`)}
-      ${steps.map((x) => svg`<text x=${X(x)} y=${H - bottom + 16} text-anchor="middle" class="svg-tick">${x >= 1000 ? `${Math.round(x / 100) / 10}k` : Math.round(x)}</text>`)}
-      ${c.level && all.length > 0 ? svg`<line x1=${left} x2=${W - right} y1=${Y(c.level.y)} y2=${Y(c.level.y)} class="svg-chance"></line><text x=${W - right + 4} y=${Y(c.level.y) + 4} class="svg-tick">${c.level.name}</text>` : nothing}
+      ${all.length === 0 ? nothing : levels.map((y) => svg`<line x1=${left} x2=${W - right} y1=${Y(y)} y2=${Y(y)} class="svg-grid"></line><text x=${left - 6} y=${Y(y) + 4} text-anchor="end" class="svg-tick">${onAxis(y)}</text>`)}
+      ${steps.map((x) => svg`<text x=${X(x)} y=${H - bottom + 16} text-anchor="middle" class="svg-tick">${x >= 1000 ? `${Math.round(x / 100) / 10}k` : x}</text>`)}
+      ${c.level && all.length > 0 ? svg`<line x1=${left} x2=${W - right} y1=${Y(c.level.y)} y2=${Y(c.level.y)} class="svg-chance"></line>` : nothing}
+      ${c.mark !== undefined && all.length > 0 ? svg`<line x1=${X(Math.max(c.mark, Math.min(...xs)))} x2=${X(Math.max(c.mark, Math.min(...xs)))} y1=${top} y2=${H - bottom} class="svg-mark"></line>` : nothing}
       ${c.lines.map((l) => {
         const points = l.points.filter((p) => Number.isFinite(p.y) && (!c.logY || p.y > 0));
         return points.length === 0 ? nothing : svg`<path d=${points.map((p, n) => `${n ? "L" : "M"}${X(p.x).toFixed(1)} ${Y(Math.max(p.y, c.logY ? 1e-300 : 0)).toFixed(1)}`).join("")} fill="none" stroke=${l.colour} stroke-width="2" stroke-dasharray=${l.dash ?? "none"}></path>`;
@@ -88,10 +93,25 @@ export function chart(c: Chart): TemplateResult {
   </figure>`; // biome-ignore format: a drawing
 }
 
+const powerOfTen = (y: number): string =>
+  `10${String(Math.round(Math.log10(y))).replace(/[-0-9]/g, (d) => (d === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]!))}`;
+
+/** About four round numbers between two others. */
+function even(from: number, to: number): number[] {
+  const rough = (to - from) / 4 || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough * 0.999)!;
+  const first = Math.ceil(from / step);
+  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, n) =>
+    Number(((first + n) * step).toPrecision(6)),
+  );
+}
+
 /** Okabe & Ito's, deepened for paper; also told apart by dash. */
 export const lineStyles: Record<string, { colour: string; dash: string }> = {
   rnn: { colour: "var(--line-a)", dash: "7 3" },
   lstm: { colour: "var(--line-b)", dash: "2 3" },
   gru: { colour: "var(--line-d)", dash: "9 3 2 3" },
   attention: { colour: "var(--line-c)", dash: "none" },
+  unscaled: { colour: "var(--soft)", dash: "1 4" },
 };

@@ -2,67 +2,88 @@
 import "../app/styles/prose.css";
 import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
-import type { HeadFormsStep } from "../engine/sequence.js";
+import type { FormingAsked, HeadFormsStep } from "../engine/sequence.js";
 import { define, View } from "../views/base.js";
 import "../views/plain-map.js";
 import { Stoppable } from "../views/stoppable.js";
 import { chart } from "./chart.js";
+import { KeptRun } from "./kept-run.js";
 
 export const tag = "qkv-forming-lab";
 
+const steps = 600;
+
 class FormingLab extends View {
-  static override properties = {
-    steps: { state: true },
-    at: { state: true },
-  };
-  declare steps: HeadFormsStep[];
+  static override properties = { at: { state: true } };
+  /** The look that is shown, −1 for the latest. */
   declare at: number;
-  readonly #work = new Stoppable(this, (what) => `The training stopped: ${what}`);
+  #run = new KeptRun<HeadFormsStep>();
+  readonly #work = new Stoppable(this, (what) => `The training stopped: ${what}. What was learned is kept.`);
 
   constructor() {
     super();
-    this.steps = [];
     this.at = -1;
   }
   override render(): TemplateResult {
-    const looks = this.steps.filter((s) => s.maps);
+    const looks = this.#run.steps.filter((s) => s.maps);
     const shown = looks[this.at < 0 ? looks.length - 1 : Math.min(this.at, looks.length - 1)];
     return html`<article class="page lab">
       <h2>Watch a head form</h2>
       <p class="lead">A model of two attention layers and nothing else reads random tokens that repeat. To foretell the second time, a token must find where it stood before and copy what came after. Nobody tells it how.</p>
       <p class="ask"><b>Before you run it:</b> will the loss fall slowly and evenly, or all at once? Which layer will find “the token before”, and which “what came after”?</p>
-      <p>${this.#work.busy ? this.#work.button : html`<button class="primary" id="train" @click=${() => this.#start()}>Train it</button>`} <span class="soft" role="status">${this.steps.length > 0 ? `step ${this.steps.at(-1)!.step} of ${this.steps[0]!.steps}` : ""}</span></p>
+      <p class="buttons">${this.#buttons()} <span class="soft" role="status">${this.#state()}</span></p>
       ${this.#work.alarm}
-      ${this.steps.length > 0 ? this.#charts(looks) : nothing}
-      ${shown ? this.#maps(shown, looks) : nothing}
+      ${shown ? html`<p class="lead" data-testid="formed">${formed(looks)}</p>${this.#maps(shown, looks)}${this.#charts(looks, shown)}` : nothing}
+      <p class="soft small">The same from the command line, with a report: <code>qkv train --task heads --html head.html</code></p>
     </article>`; // biome-ignore format: one template
   }
 
-  async #start(): Promise<void> {
-    const kept: HeadFormsStep[] = [];
-    this.steps = [];
-    this.at = -1;
-    const onStep = (step: unknown): void => {
-      kept.push(step as HeadFormsStep);
-      if ((step as HeadFormsStep).maps) this.steps = [...kept];
+  #buttons(): TemplateResult {
+    if (this.#work.busy) return this.#work.button;
+    const run = this.#run;
+    const anew = (): Promise<void> => {
+      this.#run = new KeptRun();
+      this.at = -1;
+      return this.#train(undefined);
     };
-    await this.#work.start(async ({ signal }) => {
-      await this.store.engine.lab("forming", { steps: 600, seed: 1 }, { signal, onStep });
-    });
-    this.steps = [...kept];
+    if (run.steps.length === 0 || run.done)
+      return html`<button class="primary" id="train" @click=${anew}>${run.done ? "Train it again" : "Train it"}</button>`;
+    return html`<button class="primary" id="go-on" @click=${() => this.#train(run.rewind())}>Go on</button> <button id="train" @click=${anew}>Train it anew</button>`; // biome-ignore format: one template
   }
 
-  #charts(looks: HeadFormsStep[]): TemplateResult {
-    const loss = this.steps.filter((s) => !Number.isNaN(s.loss)).map((s) => ({ x: s.step, y: s.loss }));
+  #state(): string {
+    const run = this.#run;
+    if (run.steps.length === 0) return "";
+    if (run.done) return `step ${run.step} of ${steps}: done`;
+    if (this.#work.busy) return `step ${run.step} of ${steps}`;
+    return `Stopped at step ${run.step} of ${steps}; it goes on from step ${run.from}, as if it had never stopped.`;
+  }
+
+  async #train(from: Uint8Array | undefined): Promise<void> {
+    const run = this.#run;
+    const asked: FormingAsked = { steps, seed: 1, ...(from && { from }) };
+    const onStep = (step: unknown): void => {
+      run.add(step as HeadFormsStep);
+      if ((step as HeadFormsStep).maps) this.requestUpdate();
+    };
+    await this.#work.start(async ({ signal }) => {
+      await this.store.engine.lab("forming", asked, { signal, onStep });
+    });
+  }
+
+  #charts(looks: HeadFormsStep[], shown: HeadFormsStep): TemplateResult {
+    const loss = this.#run.steps.filter((s) => !Number.isNaN(s.loss)).map((s) => ({ x: s.step, y: s.loss }));
     const score = (of: (s: HeadFormsStep) => number): { x: number; y: number }[] =>
       looks.map((s) => ({ x: s.step, y: of(s) }));
     return html`<div class="two-up charts">
-      ${chart({ title: "Loss on tokens that can be foretold", x: "step", y: "nats", lines: [{ name: "loss", colour: "var(--line-c)", points: loss }] })}
+      ${chart({ title: "Loss on tokens that can be foretold", x: "step", y: "loss, nats", mark: shown.step, lines: [{ name: "loss", colour: "var(--line-c)", points: loss }] })}
       ${chart({
         title: "The best head of each kind",
         x: "step",
-        y: "score",
+        y: "share of its weight",
         top: 1,
+        mark: shown.step,
+        show: (y) => y.toFixed(2),
         lines: [
           {
             name: "previous",
@@ -86,7 +107,7 @@ class FormingLab extends View {
     };
     const at = looks.indexOf(shown);
     return html`<section class="block">
-      <label class="knob"><span>step ${shown.step}</span> <input id="scrub" type="range" min="0" max=${looks.length - 1} step="1" .value=${String(at)} @input=${(e: Event) => { this.at = Number((e.target as HTMLInputElement).value); }} /><output>${at === looks.length - 1 ? "now" : ""}</output></label>
+      <label class="knob"><span>step ${shown.step}</span> <input id="scrub" type="range" min="0" max=${looks.length - 1} step="1" .value=${String(at)} @input=${(e: Event) => { const at = Number((e.target as HTMLInputElement).value); this.at = at === looks.length - 1 ? -1 : at; }} /><output>${at === looks.length - 1 ? "the latest" : ""}</output></label>
       <div class="map-row">${shown.maps!.flatMap((heads, layer) => heads.map((map, head) => {
         const s = shown.scores?.find((x) => x.layer === layer && x.head === head);
         return html`<figure><figcaption>layer ${layer}, head ${head}${s ? html` <span class="soft small">previous ${s.previous.toFixed(2)}, induction ${s.induction.toFixed(2)}</span>` : nothing}</figcaption>
@@ -96,4 +117,15 @@ class FormingLab extends View {
     </section>`; // biome-ignore format: one template
   }
 }
+
+/** What has formed until now. */
+function formed(looks: readonly HeadFormsStep[]): string {
+  const last = looks.at(-1)!;
+  const turning = looks.find((s) => s.induction!.induction > 0.5);
+  const best = last.induction!;
+  return turning
+    ? `Layer ${best.layer}, head ${best.head} has become an induction head: ${percent(best.induction)} of its weight lies on what came after the earlier occurrence (half of it since step ${turning.step}). It rests on layer ${last.previous!.layer}, head ${last.previous!.head}, which looks at the token before with ${percent(last.previous!.previous)}.`
+    : `No induction head yet: the best one gives ${percent(best.induction)} of its weight to what came after the earlier occurrence.`;
+}
+const percent = (x: number): string => `${Math.round(100 * x)} %`;
 define(tag, FormingLab);

@@ -31,6 +31,22 @@ describe.skipIf(cannot)("chapters", () => {
     await page.close();
   });
 
+  test("typed letter by letter the code keeps the cursor, and questions are answered by keyboard", async () => {
+    const page = await e.open("page=example");
+    await page.waitForSelector("#edit-code");
+    await page.locator("#edit-code").fill("");
+    await page.locator("#edit-code").pressSequentially("console.log(1+1)");
+    await page.keyboard.press("Control+Enter");
+    await eventually(() => page.locator(".code-out").first().textContent()).toBe("2\n");
+    const asked = page.locator("qkv-predict").first();
+    await asked.locator("button").first().focus();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Space");
+    expect(await asked.textContent()).toContain("No. ");
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("3, one for each key");
+    await page.close();
+  });
+
   test("what is typed there is TypeScript, errors name their line, and a loop without an end is stopped", async () => {
     const page = await e.open("page=example");
     await page.waitForSelector("#edit-code");

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { pages } from "../../../src/explorer/pages.js";
 import { readTrace, writeTrace } from "../../../src/trace/index.js";
+import { violations } from "./axe.js";
 import { cannot, eventually, explorer } from "./open.js";
 
 /** The open run as a trace file, as Share would save it. */
@@ -188,14 +189,52 @@ describe.skipIf(cannot)("labs and chapters", () => {
     await page.close();
   });
 
-  test("the sequence lab trains in the page, tells every step and stops when asked", async () => {
-    const page = await e.open('page=sequence&x={"far":"4","train":"100"}');
+  test("the sequence lab says what is read, trains in the page and says what came out at equal weights and steps", async () => {
+    const page = await e.open('page=sequence&x={"far":"4","train":"100","unscaled":"1"}');
+    expect(await page.locator(".task-row").textContent()).toMatch(/comes the marked letter\. .* tokens? back/);
     await page.click("#train");
-    await eventually(() => page.locator("[role=status]", { hasText: "step" }).textContent()).toMatch(/step 100 of 100/);
-    await page.click("#train");
+    await eventually(() => page.locator(".buttons [role=status]").textContent()).toMatch(/step 100 of 100: done/);
+    expect(await page.getByTestId("verdict").textContent()).toMatch(
+      /^After 100 steps, right answers: .*attention \d+ %.*; guessing gives 13 %/,
+    );
+    const rows = await page.getByTestId("equal").locator("tbody tr").allInnerTexts();
+    expect(rows.map((r) => r.split("\t")[0])).toEqual(["RNN", "LSTM", "attention", "attention without 1/√d"]);
+    const weights = rows.map((r) => Number(r.split("\t")[1]!.replace(",", "")));
+    expect(Math.max(...weights) / Math.min(...weights)).toBeLessThan(1.2);
+    expect(rows.every((r) => r.split("\t")[2] === "100")).toBe(true);
+    expect(await page.locator(".charts .chart").count()).toBe(5);
+    await page.locator("#look").press("Home");
+    await eventually(() => page.locator(".charts").textContent()).toContain("The same at step 0");
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test("a training that is stopped, left or whose worker dies goes on from its last look; other settings hold for the next", async () => {
+    const page = await e.open('page=sequence&x={"far":"48","train":"1200"}');
+    const state = (): Promise<string | null> => page.locator(".buttons [role=status]").textContent();
+    const begin = async (button: string): Promise<void> => {
+      await page.click(button);
+      await page.waitForFunction(() => /^step [1-9]\d* of 1200/.test(document.querySelector(".buttons [role=status]")?.textContent ?? "")); // biome-ignore format: one question
+    };
+    const stopped = /^Stopped at step \d+ of 1200; it goes on from step \d+/;
+    await begin("#train");
+    await page.locator("#far").fill("8");
+    expect(await page.getByTestId("other").textContent()).toMatch(/^Shown below: recall over 48 tokens, 1200 steps/);
     await page.getByRole("button", { name: "Stop" }).click();
-    await page.waitForSelector("#train");
-    expect(await page.locator(".error").count()).toBe(0);
+    await eventually(state).toMatch(stopped);
+    await begin("#go-on");
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ page: "numbers" }));
+    await page.waitForSelector("qkv-play");
+    await page.evaluate(() => (globalThis as any).qkv.store.change({ page: "sequence" }));
+    await eventually(state).toMatch(stopped);
+    await begin("#go-on");
+    await page.evaluate(() => (globalThis as any).qkv.store.engine.kill("tested"));
+    await eventually(() => page.locator(".lab .error").textContent()).toBe(
+      "The training stopped: tested. What was learned is kept.",
+    );
+    await eventually(state).toMatch(stopped);
+    await begin("#go-on");
+    await page.getByRole("button", { name: "Stop" }).click();
+    expect(await page.locator(".lab .error").count()).toBe(0);
   });
 
   test("item 35: an induction head forms in the page: its score passes 0.5, the loss drops, seeded, and steps scrub back", async () => {
@@ -232,5 +271,11 @@ describe.skipIf(cannot)("labs and chapters", () => {
     expect(await page.locator(".map-row qkv-plain-map").count()).toBe(4);
     await page.locator("#scrub").press("Home");
     await eventually(() => page.locator(".knob").textContent()).toContain("step 0");
+    expect(await page.getByTestId("formed").textContent()).toMatch(/^No induction head yet/);
+    expect(await page.locator(".buttons [role=status]").textContent()).toMatch(
+      /^Stopped at step \d+ of 600; it goes on from step \d+/,
+    );
+    await page.click("#go-on");
+    await page.getByRole("button", { name: "Stop" }).click();
   });
 });
