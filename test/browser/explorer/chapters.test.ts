@@ -32,7 +32,7 @@ describe.skipIf(cannot)("chapters", () => {
   });
 
   test("typed letter by letter the code keeps the cursor, and questions are answered by keyboard", async () => {
-    const page = await e.open("page=example");
+    const page = await e.open("page=example", { viewport: { width: 1000, height: 800 } });
     await page.waitForSelector("#edit-code");
     await page.locator("#edit-code").fill("");
     await page.locator("#edit-code").pressSequentially("console.log(1+1)");
@@ -44,7 +44,7 @@ describe.skipIf(cannot)("chapters", () => {
     await page.keyboard.press("Space");
     expect(await asked.textContent()).toContain("No. ");
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("3, one for each key");
-    await page.close();
+    await page.context().close();
   });
 
   test("what is typed there is TypeScript, errors name their line, and a loop without an end is stopped", async () => {
