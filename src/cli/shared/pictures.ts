@@ -64,7 +64,7 @@ function titleOf(trace: Trace, { kind, layer, head }: Shown): string {
 function tokensOf(trace: Trace, { kind, rows, columns }: Shown): { rows: string[]; columns: string[] } {
   const names = trace.sequences(kind);
   const part = (tokens: readonly string[] | undefined, [from, to]: [number, number]): string[] =>
-    Array.from({ length: to - from }, (_, i) => shownToken(tokens?.[from + i] ?? `#${from + i}`));
+    Array.from({ length: to - from }, (_, i) => shownToken(tokens?.[from + i] ?? `#${from + i}`).trim());
   return { rows: part(names.rows[0]?.tokens, rows), columns: part(names.columns[0]?.tokens, columns) };
 }
 
@@ -98,6 +98,7 @@ function headPage(trace: Trace, shown: Shown, svg: string): string {
       `<tr><th scope="row">${escaped(t)}</th>${Array.from(values.subarray(i * width, (i + 1) * width), cell).join("")}</tr>`,
   );
   const title = escaped(titleOf(trace, shown));
+  const scaled = `${160 + 16 * width}px`; // labels stay legible on a phone: the picture scrolls
   const text = trace.info.sequences[0]?.text;
   return `<!doctype html>
 <html lang="en">
@@ -106,17 +107,21 @@ function headPage(trace: Trace, shown: Shown, svg: string): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${title}</title>
 <style>
-body { font: 16px/1.5 "Source Sans 3", system-ui, sans-serif; margin: 2rem; color: ${look.ink}; background: ${background} }
-svg { max-width: 100%; height: auto } .numbers { overflow-x: auto }
+:root { color-scheme: light dark; --line: ${look.hatch} }
+body { font: 16px/1.5 "Source Sans 3", system-ui, sans-serif; margin: clamp(1rem, 4vw, 2rem); color: ${look.ink}; background: ${background} }
+h1 { font-size: 1.5rem } h2 { font-size: 1.125rem } p { overflow-wrap: anywhere }
+.frame { overflow-x: auto } .picture { background: ${background}; border-radius: 8px }
+svg { display: block; max-width: 100%; min-width: min(${scaled}, 60rem); height: auto }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
-th, td { padding: 2px 6px; text-align: right; border-bottom: 1px solid ${look.hatch}; white-space: nowrap }
+th, td { padding: 2px 6px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
+@media (prefers-color-scheme: dark) { :root { --line: #33363e } body { color: #eceae4; background: #121317 } .picture { padding: 8px } }
 </style>
 <h1>${title}</h1>
 ${text === undefined ? "" : `<p>${escaped(text)}</p>`}
-${svg}
+<div class="frame picture" tabindex="0" role="region" aria-label="Map">${svg}</div>
 <h2>The numbers</h2>
 <p>A row for each token that looks, a column for each token looked at; – = may not attend.</p>
-<div class="numbers"><table><thead><tr><td></td>${tokens.columns.map((t) => `<th scope="col">${escaped(t)}</th>`).join("")}</tr></thead>
+<div class="frame" tabindex="0" role="region" aria-label="The numbers"><table><thead><tr><td></td>${tokens.columns.map((t) => `<th scope="col">${escaped(t)}</th>`).join("")}</tr></thead>
 <tbody>
 ${body.join("\n")}
 </tbody></table></div>

@@ -24,9 +24,9 @@ import type { Trace } from "../../trace/trace.js";
 import { visibleWeights } from "../../trace/visible.js";
 
 const colours: Record<Mode, Record<string, string>> = {
-  light: { paper: "#faf9f5", surface: "#ffffff", ink: "#1b1a17", soft: "#5f5b52", query: "#1f4fa3", key: "#a8450a", hatch: "#e3dfd4", line: "#dedace" },
-  dark: { paper: "#121317", surface: "#1a1c21", ink: "#eceae4", soft: "#aaa69c", query: "#9dbcff", key: "#f4ae74", hatch: "#292c33", line: "#33363e" },
-  contrast: { paper: "#ffffff", surface: "#ffffff", ink: "#000000", soft: "#000000", query: "#0000c0", key: "#8a3300", hatch: "#767676", line: "#000000" },
+  light: { paper: "#faf9f5", surface: "#ffffff", ink: "#1b1a17", soft: "#5f5b52", query: "#1f4fa3", key: "#a8450a", hatch: "#e3dfd4", line: "#dedace", bad: "#a3211b" },
+  dark: { paper: "#121317", surface: "#1a1c21", ink: "#eceae4", soft: "#aaa69c", query: "#9dbcff", key: "#f4ae74", hatch: "#292c33", line: "#33363e", bad: "#ff9d94" },
+  contrast: { paper: "#ffffff", surface: "#ffffff", ink: "#000000", soft: "#000000", query: "#0000c0", key: "#8a3300", hatch: "#767676", line: "#000000", bad: "#a00000" },
 }; // biome-ignore format: a table
 const font = '"Source Sans 3", "Segoe UI", system-ui, -apple-system, sans-serif';
 /** Largest map drawn cell by cell here; longer texts belong to the explorer. */
@@ -73,7 +73,7 @@ export class AttentionView extends LitElement {
     .read { min-height: 1.5em; margin: 6px 0 0; }
     .q { color: var(--query); font-weight: 600; }
     .k { color: var(--key); font-weight: 600; }
-    .error { color: #a3211b; }
+    .error { color: var(--bad); }
     table { border-collapse: collapse; font-size: 14px; }
     th, td { text-align: right; padding: 1px 10px 1px 0; font-weight: 400; }
     summary { cursor: pointer; color: var(--soft); }

@@ -1,9 +1,9 @@
 /** @file Tokens as labels: how wide they print, and made safe to print. */
 
-/** The word-start and byte marks of common vocabularies as what they stand for. */
+/** The word-start and byte marks of common vocabularies as what they stand for; spaces alone as ␣. */
 export function shownToken(token: string): string {
   const plain = token.replaceAll("Ġ", " ").replaceAll("▁", " ").replaceAll("Ċ", "⏎");
-  return safe(plain === "" ? "∅" : plain);
+  return safe(plain === "" ? "∅" : plain.replace(/^ +$/, (all) => "␣".repeat(all.length)));
 }
 
 /** Control, bidirectional and zero-width characters as visible marks: a token must never move the cursor. */

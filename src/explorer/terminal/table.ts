@@ -21,9 +21,7 @@ export function drawTable(
   const labels = Math.min(16, Math.max(...rows.map((r) => textWidth(shownToken(r)))));
   return rows.map((r, i) => {
     const keys = topKeys(weights.subarray(i * Lk, (i + 1) * Lk), top);
-    const named = keys.map(
-      ({ key, weight }) => `${shownToken(columns[key]!).trim() || "␠"}@${key} ${weight.toFixed(4)}`,
-    );
+    const named = keys.map(({ key, weight }) => `${shownToken(columns[key]!).trim()}@${key} ${weight.toFixed(4)}`);
     return `${String(i).padStart(4)} ${fitted(shownToken(r), labels)} → ${named.join("  ") || "nothing: every key is masked"}`;
   });
 }
