@@ -1,10 +1,21 @@
 /** @file Slopes of attention on kernel memory. */
-import type { AttentionCall, AttentionResult, AttentionSlopes } from "../kernel.js";
+import type { AttentionCall, AttentionResult, AttentionSlopes, Heads } from "../kernel.js";
 import { outputShape } from "../layout.js";
 import { checkSame } from "../shapes.js";
 import { beginAttention, work, writeBackwardCut, writeOutput } from "./attention.js";
 import type { Workspace } from "./workspace.js";
 import type { Tensor } from "../../tensor/index.js";
+
+/** Whether every number of the tensor belongs to one row of one head, as in [B, H, L, D] and [B, L, H·D]. */
+function isWhole({ tensor, strides, offset }: Heads, extents: readonly number[], width: number): boolean {
+  let covered = width;
+  const axes = extents.map((extent, n) => ({ extent, stride: strides[n]! })).filter(({ extent }) => extent !== 1);
+  for (const { extent, stride } of axes.sort((a, b) => a.stride - b.stride)) {
+    if (stride !== covered) return false;
+    covered *= extent;
+  }
+  return offset === 0 && covered === tensor.size;
+}
 
 export function attentionBackward(
   w: Workspace,
@@ -17,15 +28,21 @@ export function attentionBackward(
   return w.operation(() => {
     const zeros = (like: Tensor): { tensor: Tensor; address: number } => {
       const result = w.result(like.shape);
-      w.memory.bytes.fill(0, result.address, result.address + like.size * 4);
+      w.memory.floats.fill(0, result.address / 4, result.address / 4 + like.size);
       return result;
     };
-    const [dq, dk, dv] = [zeros(call.q.tensor), zeros(call.k.tensor), zeros(call.v.tensor)];
+    const { batch, heads, keyHeads, queries, keys, headDim, valueDim, q, k, v } = call;
+    const overlap =
+      !isWhole(q, [batch, heads, queries], headDim) ||
+      !isWhole(k, [batch, keyHeads, keys], headDim) ||
+      !isWhole(v, [batch, keyHeads, keys], valueDim);
+    const slopes = (like: Tensor) => (overlap ? zeros(like) : w.result(like.shape));
+    const [dq, dk, dv] = [slopes(q.tensor), slopes(k.tensor), slopes(v.tensor)];
     const dBias = call.bias && zeros(call.bias.tensor);
-    const rows = call.batch * call.heads * call.queries;
+    const rows = batch * heads * queries;
     const delta = call.sinks ? w.zeros(rows * 4) : 0;
     const lse = w.operand(saved.lse);
-    const tasks = call.batch * call.keyHeads;
+    const tasks = batch * keyHeads;
     const c = beginAttention(w, call);
     writeBackwardCut(w, c, call);
     writeOutput(c, call, dOutput);
@@ -37,6 +54,7 @@ export function attentionBackward(
     c.dv = dv.address + call.v.offset * 4;
     if (dBias) c.dBias = dBias.address + call.bias!.offset * 4;
     c.delta = delta;
+    c.overlap = overlap ? 1 : 0;
     const args = c.address;
     // Heads and batch items may share numbers of the bias: one after the other then.
     w.pool.run(

@@ -172,25 +172,35 @@ function addVisible(P: usize, X: usize, T: usize, keys: i32, PQ: i32, n: i32, c:
   }
 }
 
-/** to[row r] += factor·from[row r] for n numbers a row. */
-function addRows(from: usize, fromRow: usize, to: usize, toRow: usize, rows: i32, n: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
+/** to[row r] = factor·from[row r], plus what stands there if `adds`, for n numbers a row. */
+function giveRows(adds: bool, from: usize, fromRow: usize, to: usize, toRow: usize, rows: i32, n: i32, factor: f32): void {
+  const f = f32x4.splat(factor), zero = f32x4.splat(0);
   for (let r = 0; r < rows; r++, from += fromRow, to += toRow) {
     let d = 0;
     for (; d + 4 <= n; d += 4) {
       const at = <usize>d << 2;
-      v128.store(to + at, madd(v128.load(from + at), f, v128.load(to + at)));
+      v128.store(to + at, madd(v128.load(from + at), f, adds ? v128.load(to + at) : zero));
     }
     for (; d < n; d++) {
       const at = <usize>d << 2;
-      store<f32>(to + at, load<f32>(to + at) + load<f32>(from + at) * factor);
+      store<f32>(to + at, (adds ? load<f32>(to + at) : 0) + load<f32>(from + at) * factor);
     }
   }
 }
 
+/** a·b in float64: two numbers a vector, four sums. */
 function dot(a: usize, b: usize, n: i32): f32 {
-  let sum: f64 = 0;
-  for (let d = 0; d < n; d++) sum += <f64>load<f32>(a + (<usize>d << 2)) * <f64>load<f32>(b + (<usize>d << 2));
+  let s = f64x2.splat(0), t = s;
+  let d = 0;
+  for (; d + 4 <= n; d += 4, a += 16, b += 16) {
+    const x = v128.load(a), y = v128.load(b);
+    s = f64x2.add(s, f64x2.mul(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(y)));
+    const upperX = v128.shuffle<i64>(x, x, 1, 1), upperY = v128.shuffle<i64>(y, y, 1, 1);
+    t = f64x2.add(t, f64x2.mul(f64x2.promote_low_f32x4(upperX), f64x2.promote_low_f32x4(upperY)));
+  }
+  s = f64x2.add(s, t);
+  let sum = f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+  for (; d < n; d++, a += 4, b += 4) sum += <f64>load<f32>(a) * <f64>load<f32>(b);
   return <f32>sum;
 }
 
@@ -230,8 +240,8 @@ function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i
   }
 }
 
-/** One query head against its key head: adds to dk and dv, writes dq. */
-function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): void {
+/** One query head against its key head: writes dq, and dk and dv or, if `adds`, adds to them. */
+function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch: usize): void {
   const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile, Lk = c.keys;
   const lanes = <usize>PQ << 2, columnsD = <usize>wholeColumns(D) << 2, columnsV = <usize>wholeColumns(Dv) << 2;
   const tile = <usize>tileRows(c) * lanes;
@@ -317,21 +327,21 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, scratch: usize): voi
         addQueries(T, j0, keys, edge, PQ, n, panelsK + <usize>at * WIDTH, whole, dQ, columnsD);
       }
     }
-    if (!touched) continue;
-    addRows(dK, columnsD, c.dk + <usize>b * c.kBatch + <usize>kh * c.kHead + <usize>j * c.kRow, c.kRow, whole, D, c.scale);
-    addRows(dV, columnsV, c.dv + <usize>b * c.vBatch + <usize>kh * c.vHead + <usize>j * c.vRow, c.vRow, whole, Dv, 1);
+    if (!touched && adds) continue;
+    giveRows(adds, dK, columnsD, c.dk + <usize>b * c.kBatch + <usize>kh * c.kHead + <usize>j * c.kRow, c.kRow, whole, D, c.scale);
+    giveRows(adds, dV, columnsV, c.dv + <usize>b * c.vBatch + <usize>kh * c.vHead + <usize>j * c.vRow, c.vRow, whole, Dv, 1);
   }
   const dq = c.dq + <usize>b * c.qBatch + <usize>h * c.qHead;
   for (let p = 0; p < count; p++) {
     const dQ = panels + <usize>p * size + <usize>(D + Dv + 3) * lanes;
-    addRows(dQ, columnsD, dq + <usize>(p * PQ) * c.qRow, c.qRow, min(PQ, c.queries - p * PQ), D, c.scale);
+    giveRows(c.overlap != 0, dQ, columnsD, dq + <usize>(p * PQ) * c.qRow, c.qRow, min(PQ, c.queries - p * PQ), D, c.scale);
   }
 }
 
-/** Task t = batch item × key head. dq, dk, dv hold zeros before. */
+/** Task t = batch item × key head. With `overlap` dq, dk, dv hold zeros before; else every number of them is written. */
 export function attentionBackward(args: usize, task: i32, scratch: usize): void {
   const c = changetype<AttentionArgs>(args);
   const b = task / c.keyHeads, kh = task % c.keyHeads;
   const group = c.heads / c.keyHeads;
-  for (let g = 0; g < group; g++) oneHead(c, b, kh * group + g, kh, scratch);
+  for (let g = 0; g < group; g++) oneHead(c, b, kh * group + g, kh, c.overlap != 0 || g > 0, scratch);
 }

@@ -71,6 +71,7 @@ export class AttentionArgs {
   dk: usize;
   dv: usize;
   dBias: usize;
+  overlap: i32;
 }
 
 @unmanaged

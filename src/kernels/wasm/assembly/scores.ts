@@ -67,7 +67,8 @@ export function tileRows(c: AttentionArgs): i32 {
  */
 export function products(tiles: bool, rows: usize, rowBytes: usize, keys: i32, panel: usize, PQ: i32, n: i32, depth: i32, out: usize): void {
   const step = <usize>PQ << 2, lanes = <usize>n << 2;
-  for (let r = 0; r < keys; r += MR) {
+  if (depth == 0) memory.fill(out, 0, <usize>keys * step);
+  else for (let r = 0; r < keys; r += MR) {
     const a = rows + <usize>r * rowBytes, c = out + <usize>r * step;
     for (let x: usize = 0; x < lanes; x += WIDTH) {
       const b = panel + x * <usize>depth;
@@ -80,7 +81,8 @@ export function products(tiles: bool, rows: usize, rowBytes: usize, keys: i32, p
 /** The same on the edge of the intervals: register tiles that lie outside whole are left out and hold anything. */
 export function edgeProducts(tiles: bool, rows: usize, rowBytes: usize, j0: i32, keys: i32, notes: usize, panel: usize, PQ: i32, n: i32, depth: i32, out: usize): void {
   const step = <usize>PQ << 2;
-  for (let x = 0; x < n; x += NR) {
+  if (depth == 0) memory.fill(out, 0, <usize>keys * step);
+  else for (let x = 0; x < n; x += NR) {
     const end = endRow(notes, PQ, x, NR, j0, keys);
     const lane = <usize>x << 2, b = panel + lane * <usize>depth;
     for (let r = firstRow(notes, x, NR, j0) / MR * MR; r < end; r += MR) {

@@ -22,7 +22,25 @@ export function rowsZero5x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
   let c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0);
   let c41 = f32x4.splat(0);
-  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
+  const end = a0 + (<usize>n << 2);
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a0);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a1);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a2);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a3);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a4);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  for (a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, b += bStep; a0 != end; a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -40,12 +58,6 @@ export function rowsZero5x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
     const x4 = v128.load32_splat(a4);
     c40 = madd(x4, b0, c40);
     c41 = madd(x4, b1, c41);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -80,7 +92,25 @@ export function rowsAdd5x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
   let c31 = v128.load(c3, 16);
   let c40 = v128.load(c4);
   let c41 = v128.load(c4, 16);
-  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
+  const end = a0 + (<usize>n << 2);
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a0);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a1);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a2);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a3);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a4);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  for (a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, b += bStep; a0 != end; a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -98,12 +128,6 @@ export function rowsAdd5x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
     const x4 = v128.load32_splat(a4);
     c40 = madd(x4, b0, c40);
     c41 = madd(x4, b1, c41);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -133,7 +157,25 @@ export function columnsAdd5x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
   let c31 = v128.load(c3, 16);
   let c40 = v128.load(c4);
   let c41 = v128.load(c4, 16);
-  for (const end = a + <usize>n * aStep; a != end; ) {
+  const end = a + <usize>n * aStep;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  for (a += aStep, b += bStep; a != end; a += aStep, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -151,8 +193,6 @@ export function columnsAdd5x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
     const x4 = v128.load32_splat(a, 16);
     c40 = madd(x4, b0, c40);
     c41 = madd(x4, b1, c41);
-    a += aStep;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -187,7 +227,25 @@ export function columnsScaled5x8(a: usize, aStep: usize, b: usize, bStep: usize,
   let c31 = f32x4.mul(v128.load(c3, 16), s3);
   let c40 = f32x4.mul(v128.load(c4), s4);
   let c41 = f32x4.mul(v128.load(c4, 16), s4);
-  for (const end = a + <usize>n * aStep; a != end; ) {
+  const end = a + <usize>n * aStep;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  for (a += aStep, b += bStep; a != end; a += aStep, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -205,8 +263,6 @@ export function columnsScaled5x8(a: usize, aStep: usize, b: usize, bStep: usize,
     const x4 = v128.load32_splat(a, 16);
     c40 = madd(x4, b0, c40);
     c41 = madd(x4, b1, c41);
-    a += aStep;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -245,7 +301,28 @@ export function rowsZero6x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
   let c41 = f32x4.splat(0);
   let c50 = f32x4.splat(0);
   let c51 = f32x4.splat(0);
-  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
+  const end = a0 + (<usize>n << 2);
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a0);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a1);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a2);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a3);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a4);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  const firstx5 = v128.load32_splat(a5);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  for (a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep; a0 != end; a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -266,13 +343,6 @@ export function rowsZero6x8(a: usize, aRow: usize, last: usize, b: usize, bStep:
     const x5 = v128.load32_splat(a5);
     c50 = madd(x5, b0, c50);
     c51 = madd(x5, b1, c51);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    a5 += 4;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -313,7 +383,28 @@ export function rowsAdd6x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
   let c41 = v128.load(c4, 16);
   let c50 = v128.load(c5);
   let c51 = v128.load(c5, 16);
-  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
+  const end = a0 + (<usize>n << 2);
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a0);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a1);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a2);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a3);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a4);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  const firstx5 = v128.load32_splat(a5);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  for (a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep; a0 != end; a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a0);
@@ -334,13 +425,6 @@ export function rowsAdd6x8(a: usize, aRow: usize, last: usize, b: usize, bStep: 
     const x5 = v128.load32_splat(a5);
     c50 = madd(x5, b0, c50);
     c51 = madd(x5, b1, c51);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    a5 += 4;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -375,7 +459,28 @@ export function columnsAdd6x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
   let c41 = v128.load(c4, 16);
   let c50 = v128.load(c5);
   let c51 = v128.load(c5, 16);
-  for (const end = a + <usize>n * aStep; a != end; ) {
+  const end = a + <usize>n * aStep;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  for (a += aStep, b += bStep; a != end; a += aStep, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -396,8 +501,6 @@ export function columnsAdd6x8(a: usize, aStep: usize, b: usize, bStep: usize, c:
     const x5 = v128.load32_splat(a, 20);
     c50 = madd(x5, b0, c50);
     c51 = madd(x5, b1, c51);
-    a += aStep;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -438,7 +541,28 @@ export function columnsScaled6x8(a: usize, aStep: usize, b: usize, bStep: usize,
   let c41 = f32x4.mul(v128.load(c4, 16), s4);
   let c50 = f32x4.mul(v128.load(c5), s5);
   let c51 = f32x4.mul(v128.load(c5, 16), s5);
-  for (const end = a + <usize>n * aStep; a != end; ) {
+  const end = a + <usize>n * aStep;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  for (a += aStep, b += bStep; a != end; a += aStep, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -459,8 +583,6 @@ export function columnsScaled6x8(a: usize, aStep: usize, b: usize, bStep: usize,
     const x5 = v128.load32_splat(a, 20);
     c50 = madd(x5, b0, c50);
     c51 = madd(x5, b1, c51);
-    a += aStep;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -513,7 +635,42 @@ export function rowsZero6x16(a: usize, aRow: usize, last: usize, b: usize, bStep
   let c51 = f32x4.splat(0);
   let c52 = f32x4.splat(0);
   let c53 = f32x4.splat(0);
-  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
+  const end = a0 + (<usize>n << 2);
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a0);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a1);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a2);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a3);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  const firstx4 = v128.load32_splat(a4);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  c42 = madd(firstx4, firstb2, c42);
+  c43 = madd(firstx4, firstb3, c43);
+  const firstx5 = v128.load32_splat(a5);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  c52 = madd(firstx5, firstb2, c52);
+  c53 = madd(firstx5, firstb3, c53);
+  for (a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep; a0 != end; a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -548,13 +705,6 @@ export function rowsZero6x16(a: usize, aRow: usize, last: usize, b: usize, bStep
     c51 = madd(x5, b1, c51);
     c52 = madd(x5, b2, c52);
     c53 = madd(x5, b3, c53);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    a5 += 4;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -619,7 +769,42 @@ export function rowsAdd6x16(a: usize, aRow: usize, last: usize, b: usize, bStep:
   let c51 = v128.load(c5, 16);
   let c52 = v128.load(c5, 32);
   let c53 = v128.load(c5, 48);
-  for (const end = a0 + (<usize>n << 2); a0 != end; ) {
+  const end = a0 + (<usize>n << 2);
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a0);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a1);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a2);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a3);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  const firstx4 = v128.load32_splat(a4);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  c42 = madd(firstx4, firstb2, c42);
+  c43 = madd(firstx4, firstb3, c43);
+  const firstx5 = v128.load32_splat(a5);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  c52 = madd(firstx5, firstb2, c52);
+  c53 = madd(firstx5, firstb3, c53);
+  for (a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep; a0 != end; a0 += 4, a1 += 4, a2 += 4, a3 += 4, a4 += 4, a5 += 4, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -654,13 +839,6 @@ export function rowsAdd6x16(a: usize, aRow: usize, last: usize, b: usize, bStep:
     c51 = madd(x5, b1, c51);
     c52 = madd(x5, b2, c52);
     c53 = madd(x5, b3, c53);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    a5 += 4;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -719,7 +897,42 @@ export function columnsAdd6x16(a: usize, aStep: usize, b: usize, bStep: usize, c
   let c51 = v128.load(c5, 16);
   let c52 = v128.load(c5, 32);
   let c53 = v128.load(c5, 48);
-  for (const end = a + <usize>n * aStep; a != end; ) {
+  const end = a + <usize>n * aStep;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  c42 = madd(firstx4, firstb2, c42);
+  c43 = madd(firstx4, firstb3, c43);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  c52 = madd(firstx5, firstb2, c52);
+  c53 = madd(firstx5, firstb3, c53);
+  for (a += aStep, b += bStep; a != end; a += aStep, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -754,8 +967,6 @@ export function columnsAdd6x16(a: usize, aStep: usize, b: usize, bStep: usize, c
     c51 = madd(x5, b1, c51);
     c52 = madd(x5, b2, c52);
     c53 = madd(x5, b3, c53);
-    a += aStep;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -820,7 +1031,42 @@ export function columnsScaled6x16(a: usize, aStep: usize, b: usize, bStep: usize
   let c51 = f32x4.mul(v128.load(c5, 16), s5);
   let c52 = f32x4.mul(v128.load(c5, 32), s5);
   let c53 = f32x4.mul(v128.load(c5, 48), s5);
-  for (const end = a + <usize>n * aStep; a != end; ) {
+  const end = a + <usize>n * aStep;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  c42 = madd(firstx4, firstb2, c42);
+  c43 = madd(firstx4, firstb3, c43);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  c52 = madd(firstx5, firstb2, c52);
+  c53 = madd(firstx5, firstb3, c53);
+  for (a += aStep, b += bStep; a != end; a += aStep, b += bStep) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -855,8 +1101,6 @@ export function columnsScaled6x16(a: usize, aStep: usize, b: usize, bStep: usize
     c51 = madd(x5, b1, c51);
     c52 = madd(x5, b2, c52);
     c53 = madd(x5, b3, c53);
-    a += aStep;
-    b += bStep;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -900,7 +1144,25 @@ export function packedZero5x8(a: usize, b: usize, c: usize, cRow: usize, n: i32)
   let c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0);
   let c41 = f32x4.splat(0);
-  for (const end = b + <usize>n * 32; b != end; ) {
+  const end = b + <usize>n * 32;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  for (a += 20, b += 32; b != end; a += 20, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -918,8 +1180,6 @@ export function packedZero5x8(a: usize, b: usize, c: usize, cRow: usize, n: i32)
     const x4 = v128.load32_splat(a, 16);
     c40 = madd(x4, b0, c40);
     c41 = madd(x4, b1, c41);
-    a += 20;
-    b += 32;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -949,7 +1209,25 @@ export function packedAdd5x8(a: usize, b: usize, c: usize, cRow: usize, n: i32):
   let c31 = v128.load(c3, 16);
   let c40 = v128.load(c4);
   let c41 = v128.load(c4, 16);
-  for (const end = b + <usize>n * 32; b != end; ) {
+  const end = b + <usize>n * 32;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  for (a += 20, b += 32; b != end; a += 20, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -967,8 +1245,6 @@ export function packedAdd5x8(a: usize, b: usize, c: usize, cRow: usize, n: i32):
     const x4 = v128.load32_splat(a, 16);
     c40 = madd(x4, b0, c40);
     c41 = madd(x4, b1, c41);
-    a += 20;
-    b += 32;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1001,7 +1277,28 @@ export function packedZero6x8(a: usize, b: usize, c: usize, cRow: usize, n: i32)
   let c41 = f32x4.splat(0);
   let c50 = f32x4.splat(0);
   let c51 = f32x4.splat(0);
-  for (const end = b + <usize>n * 32; b != end; ) {
+  const end = b + <usize>n * 32;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  for (a += 24, b += 32; b != end; a += 24, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -1022,8 +1319,6 @@ export function packedZero6x8(a: usize, b: usize, c: usize, cRow: usize, n: i32)
     const x5 = v128.load32_splat(a, 20);
     c50 = madd(x5, b0, c50);
     c51 = madd(x5, b1, c51);
-    a += 24;
-    b += 32;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1058,7 +1353,28 @@ export function packedAdd6x8(a: usize, b: usize, c: usize, cRow: usize, n: i32):
   let c41 = v128.load(c4, 16);
   let c50 = v128.load(c5);
   let c51 = v128.load(c5, 16);
-  for (const end = b + <usize>n * 32; b != end; ) {
+  const end = b + <usize>n * 32;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  for (a += 24, b += 32; b != end; a += 24, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -1079,8 +1395,6 @@ export function packedAdd6x8(a: usize, b: usize, c: usize, cRow: usize, n: i32):
     const x5 = v128.load32_splat(a, 20);
     c50 = madd(x5, b0, c50);
     c51 = madd(x5, b1, c51);
-    a += 24;
-    b += 32;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1127,7 +1441,42 @@ export function packedZero6x16(a: usize, b: usize, c: usize, cRow: usize, n: i32
   let c51 = f32x4.splat(0);
   let c52 = f32x4.splat(0);
   let c53 = f32x4.splat(0);
-  for (const end = b + <usize>n * 64; b != end; ) {
+  const end = b + <usize>n * 64;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  c42 = madd(firstx4, firstb2, c42);
+  c43 = madd(firstx4, firstb3, c43);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  c52 = madd(firstx5, firstb2, c52);
+  c53 = madd(firstx5, firstb3, c53);
+  for (a += 24, b += 64; b != end; a += 24, b += 64) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -1162,8 +1511,6 @@ export function packedZero6x16(a: usize, b: usize, c: usize, cRow: usize, n: i32
     c51 = madd(x5, b1, c51);
     c52 = madd(x5, b2, c52);
     c53 = madd(x5, b3, c53);
-    a += 24;
-    b += 64;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1222,7 +1569,42 @@ export function packedAdd6x16(a: usize, b: usize, c: usize, cRow: usize, n: i32)
   let c51 = v128.load(c5, 16);
   let c52 = v128.load(c5, 32);
   let c53 = v128.load(c5, 48);
-  for (const end = b + <usize>n * 64; b != end; ) {
+  const end = b + <usize>n * 64;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  const firstx4 = v128.load32_splat(a, 16);
+  c40 = madd(firstx4, firstb0, c40);
+  c41 = madd(firstx4, firstb1, c41);
+  c42 = madd(firstx4, firstb2, c42);
+  c43 = madd(firstx4, firstb3, c43);
+  const firstx5 = v128.load32_splat(a, 20);
+  c50 = madd(firstx5, firstb0, c50);
+  c51 = madd(firstx5, firstb1, c51);
+  c52 = madd(firstx5, firstb2, c52);
+  c53 = madd(firstx5, firstb3, c53);
+  for (a += 24, b += 64; b != end; a += 24, b += 64) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -1257,8 +1639,6 @@ export function packedAdd6x16(a: usize, b: usize, c: usize, cRow: usize, n: i32)
     c51 = madd(x5, b1, c51);
     c52 = madd(x5, b2, c52);
     c53 = madd(x5, b3, c53);
-    a += 24;
-    b += 64;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1299,7 +1679,22 @@ export function packedZero4x8(a: usize, b: usize, c: usize, cRow: usize, n: i32)
   let c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0);
   let c31 = f32x4.splat(0);
-  for (const end = b + <usize>n * 32; b != end; ) {
+  const end = b + <usize>n * 32;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  for (a += 16, b += 32; b != end; a += 16, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -1314,8 +1709,6 @@ export function packedZero4x8(a: usize, b: usize, c: usize, cRow: usize, n: i32)
     const x3 = v128.load32_splat(a, 12);
     c30 = madd(x3, b0, c30);
     c31 = madd(x3, b1, c31);
-    a += 16;
-    b += 32;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1340,7 +1733,22 @@ export function packedAdd4x8(a: usize, b: usize, c: usize, cRow: usize, n: i32):
   let c21 = v128.load(c2, 16);
   let c30 = v128.load(c3);
   let c31 = v128.load(c3, 16);
-  for (const end = b + <usize>n * 32; b != end; ) {
+  const end = b + <usize>n * 32;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  for (a += 16, b += 32; b != end; a += 16, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
@@ -1355,8 +1763,6 @@ export function packedAdd4x8(a: usize, b: usize, c: usize, cRow: usize, n: i32):
     const x3 = v128.load32_splat(a, 12);
     c30 = madd(x3, b0, c30);
     c31 = madd(x3, b1, c31);
-    a += 16;
-    b += 32;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1389,7 +1795,32 @@ export function packedZero4x16(a: usize, b: usize, c: usize, cRow: usize, n: i32
   let c31 = f32x4.splat(0);
   let c32 = f32x4.splat(0);
   let c33 = f32x4.splat(0);
-  for (const end = b + <usize>n * 64; b != end; ) {
+  const end = b + <usize>n * 64;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  for (a += 16, b += 64; b != end; a += 16, b += 64) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -1414,8 +1845,6 @@ export function packedZero4x16(a: usize, b: usize, c: usize, cRow: usize, n: i32
     c31 = madd(x3, b1, c31);
     c32 = madd(x3, b2, c32);
     c33 = madd(x3, b3, c33);
-    a += 16;
-    b += 64;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);
@@ -1456,7 +1885,32 @@ export function packedAdd4x16(a: usize, b: usize, c: usize, cRow: usize, n: i32)
   let c31 = v128.load(c3, 16);
   let c32 = v128.load(c3, 32);
   let c33 = v128.load(c3, 48);
-  for (const end = b + <usize>n * 64; b != end; ) {
+  const end = b + <usize>n * 64;
+  const firstb0 = v128.load(b);
+  const firstb1 = v128.load(b, 16);
+  const firstb2 = v128.load(b, 32);
+  const firstb3 = v128.load(b, 48);
+  const firstx0 = v128.load32_splat(a);
+  c00 = madd(firstx0, firstb0, c00);
+  c01 = madd(firstx0, firstb1, c01);
+  c02 = madd(firstx0, firstb2, c02);
+  c03 = madd(firstx0, firstb3, c03);
+  const firstx1 = v128.load32_splat(a, 4);
+  c10 = madd(firstx1, firstb0, c10);
+  c11 = madd(firstx1, firstb1, c11);
+  c12 = madd(firstx1, firstb2, c12);
+  c13 = madd(firstx1, firstb3, c13);
+  const firstx2 = v128.load32_splat(a, 8);
+  c20 = madd(firstx2, firstb0, c20);
+  c21 = madd(firstx2, firstb1, c21);
+  c22 = madd(firstx2, firstb2, c22);
+  c23 = madd(firstx2, firstb3, c23);
+  const firstx3 = v128.load32_splat(a, 12);
+  c30 = madd(firstx3, firstb0, c30);
+  c31 = madd(firstx3, firstb1, c31);
+  c32 = madd(firstx3, firstb2, c32);
+  c33 = madd(firstx3, firstb3, c33);
+  for (a += 16, b += 64; b != end; a += 16, b += 64) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const b2 = v128.load(b, 32);
@@ -1481,8 +1935,6 @@ export function packedAdd4x16(a: usize, b: usize, c: usize, cRow: usize, n: i32)
     c31 = madd(x3, b1, c31);
     c32 = madd(x3, b2, c32);
     c33 = madd(x3, b3, c33);
-    a += 16;
-    b += 64;
   }
   v128.store(c0, c00);
   v128.store(c0, c01, 16);

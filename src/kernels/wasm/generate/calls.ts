@@ -23,6 +23,7 @@ export const callFields = {
     "panel: i32", "panels: i32", "keyTile: i32", "blockCount: i32", "tasks: i32", // how the work is cut
     "unclean", // [B, Hk] bytes: 1 where k or v of the head holds NaN or ∞
     "output", "delta", "dq", "dk", "dv", "dBias", // backward only: o is the slope of the result there
+    "overlap: i32", // backward: 1 where rows of q, k or v share numbers or leave some out, so that slopes are added to zeros
   ],
   /** C = activation(scale·A·B + bias) + residual, B packed in panels. */
   ProductArgs: [

@@ -73,24 +73,28 @@ function tile(a: Operand, start: Start, { rows, vectors }: TileShape): string {
     "n: i32",
     ...(start === "Scaled" ? ["scale: usize"] : []),
   ];
+  const onward = {
+    rows: [...R.map((r) => `a${r} += 4`), "b += bStep"],
+    columns: ["a += aStep", "b += bStep"],
+    packed: [`a += ${4 * rows}`, `b += ${16 * vectors}`],
+  }[a].join(", ");
+  const step = (indent: string, name: string): string[] => [
+    ...V.map((v) => `${indent}const ${name}b${v} = v128.load(b${at(16 * v)});`),
+    ...R.flatMap((r) => [
+      `${indent}const ${name}x${r} = v128.load32_splat(a${a === "rows" ? r : at(4 * r)});`,
+      ...V.map((v) => `${indent}c${r}${v} = madd(${name}x${r}, ${name}b${v}, c${r}${v});`),
+    ]),
+  ];
   const lines = [
     `export function ${a}${start}${rows}x${4 * vectors}(${parameters.join(", ")}): void {`,
     ...(a === "rows" ? R.map((r) => `  let a${r} = a${r === 0 ? "" : ` + min<usize>(${r}, last) * aRow`};`) : []),
     ...R.map((r) => `  const c${r} = ${r === 0 ? "c" : `c${r - 1} + cRow`};`),
     ...(start === "Scaled" ? R.map((r) => `  const s${r} = v128.load32_splat(scale${at(4 * r)});`) : []),
     ...R.flatMap((r) => V.map((v) => `  let c${r}${v} = ${first(r, v)};`)),
-    {
-      rows: "  for (const end = a0 + (<usize>n << 2); a0 != end; ) {",
-      columns: "  for (const end = a + <usize>n * aStep; a != end; ) {",
-      packed: `  for (const end = b + <usize>n * ${16 * vectors}; b != end; ) {`,
-    }[a],
-    ...V.map((v) => `    const b${v} = v128.load(b${at(16 * v)});`),
-    ...R.flatMap((r) => [
-      `    const x${r} = v128.load32_splat(${a === "rows" ? `a${r}` : `a${at(4 * r)}`});`,
-      ...V.map((v) => `    c${r}${v} = madd(x${r}, b${v}, c${r}${v});`),
-    ]),
-    ...{ rows: R.map((r) => `    a${r} += 4;`), columns: ["    a += aStep;"], packed: [`    a += ${4 * rows};`] }[a],
-    `    b += ${a === "packed" ? 16 * vectors : "bStep"};`,
+    `  const end = ${{ rows: "a0 + (<usize>n << 2)", columns: "a + <usize>n * aStep", packed: `b + <usize>n * ${16 * vectors}` }[a]};`,
+    ...step("  ", "first"),
+    `  for (${onward}; ${{ rows: "a0", columns: "a", packed: "b" }[a]} != end; ${onward}) {`,
+    ...step("    ", ""),
     "  }",
     ...R.flatMap((r) => V.map((v) => `  v128.store(c${r}, c${r}${v}${at(16 * v)});`)),
     "}",
