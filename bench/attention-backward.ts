@@ -28,7 +28,11 @@ function one(N: number, causal: boolean, threads: number): Case {
             [...operands(problem), numbers(output.shape, 4)].map((x) => x.data),
           ),
       },
-      { name: `qkv ${kernel.name}, forward`, open: () => inScope(kernel, () => kernel.attention(call).output) },
+      {
+        name: `qkv ${kernel.name}, forward`,
+        flop: flopOf(call),
+        open: () => inScope(kernel, () => kernel.attention(call).output),
+      },
     ],
   };
 }

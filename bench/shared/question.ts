@@ -22,8 +22,11 @@ export interface Case {
   title: string;
   flop: number;
   threads: number;
-  /** Ours first; each is opened when the case begins, a peer that cannot be had is named with the reason. */
-  entries: readonly { name: string; open(): Promise<Entry["run"] | Timed> | Entry["run"] }[];
+  /**
+   * Ours first; each is opened when the case begins, a peer that cannot be had is named with the reason. `flop`: of one that
+   * does another work, to stand beside.
+   */
+  entries: readonly { name: string; flop?: number; open(): Promise<Entry["run"] | Timed> | Entry["run"] }[];
   /** What a run gets through, where operations a second say less: 16 sentences, 24 tokens. */
   work?: { count: number; unit: string };
   /** Some of the exact numbers: index → value. */
@@ -60,12 +63,13 @@ export interface Answer {
 }
 
 export async function ask(question: string, one: Case, seconds: number, about: Conditions): Promise<Answer> {
-  const contenders: Entry[] = [];
+  const contenders: (Entry & { flop: number })[] = [];
   const missing: string[] = [];
-  for (const { name, open } of one.entries) {
+  for (const { name, flop = one.flop, open } of one.entries) {
     try {
       const opened = await open();
-      const entry = typeof opened === "function" ? { name, run: opened } : { name, run: opened.result, ...opened };
+      const entry =
+        typeof opened === "function" ? { name, flop, run: opened } : { name, flop, run: opened.result, ...opened };
       await entry.run();
       contenders.push(entry);
     } catch (error) {
@@ -79,10 +83,16 @@ export async function ask(question: string, one: Case, seconds: number, about: C
   const timings = await takeTurns(contenders, { seconds, ...one.options });
   const lines: Line[] = [];
   for (const [n, timing] of timings.entries()) {
-    const got = await contenders[n]!.run();
+    const contender = contenders[n]!;
+    const got = await contender.run();
     let error: number | null = one.exact ? 0 : null;
     for (const [at, want] of one.exact ?? []) error = Math.max(error!, Math.abs(got[at]! - want));
-    lines.push({ ...timing, gflops: one.flop / timing.median / 1e6, ratio: timing.median / timings[0]!.median, error });
+    lines.push({
+      ...timing,
+      gflops: contender.flop / timing.median / 1e6,
+      ratio: timing.median / timings[0]!.median,
+      error,
+    });
   }
   return { question, title: one.title, conditions: about, ...(one.work && { work: one.work }), lines, missing };
 }

@@ -1,13 +1,13 @@
 /**
  * @file Attention of one query: a decoding step. Every key and value is read once, so it runs at the speed of memory.
  *
- *     s [Lk]  ← q·k_j, lanes along D, 32 numbers of q in registers while a block of keys passes by
+ *     s [Lk]  ← q·k_j, lanes along D, four keys at a time
  *               then softcap, bias, distance, rule, key by key
  *     p [Lk]  ← 2^(s − max), lanes along keys
  *     o [Dv]  ← Σ p_j·v_j, lanes along Dv, 32 numbers of o in registers while a block of keys passes by
  *
  * The panels of `attention-forward` would pad one query to a full register tile: eight times the work. A task is one head;
- * scratch is one row of scores, q, and the sums of a block. What has a loop is a function of its own, exported so that it
+ * scratch is one row of scores and q. What has a loop is a function of its own, exported so that it
  * stays one: put into its caller, the engine keeps fewer of its vectors in registers.
  */
 import { AttentionArgs } from "./calls.generated";
@@ -19,85 +19,67 @@ const LOW: f32 = -Infinity;
 
 export function decodeScratch(args: usize): usize {
   const c = changetype<AttentionArgs>(args);
-  return (<usize>(c.headDim + c.keys + 64) << 2) + <usize>((c.headDim + 31) >> 5) * STRIP;
+  return (<usize>(c.headDim + c.keys + 64) << 2) + STRIP;
 }
 
-/** Keys that are read 32 numbers at a time, then their next 32: 8 KB of 64-number keys, which stay in L1 between. */
+/** Bytes of eight sums each of four keys. */
 // @ts-ignore: decorator
-@inline const BLOCK: i32 = 32;
-
-/** Bytes of the sums of a block's keys over 32 numbers of q. */
-// @ts-ignore: decorator
-@inline const STRIP: usize = 1024;
+@inline const STRIP: usize = 128;
 
 /**
- * Products of 32 numbers of q, which stay in registers, with those of n keys: eight sums a key, side by side so that the
- * wide build joins them → strip [n, 8]. A second loop here, that adds to what is there, would cost two of the registers.
+ * Products of q, its numbers from `q` to `end`, a multiple of 8, with four keys: eight sums each → strip [4, 8], side by side
+ * so that the wide build joins them. Keys past `last` are key `last` again.
  */
-export function dots(q: usize, row: usize, kRow: usize, n: i32, strip: usize): void {
-  const q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
-  const q4 = v128.load(q, 64), q5 = v128.load(q, 80), q6 = v128.load(q, 96), q7 = v128.load(q, 112);
-  for (; n > 0; n--, row += kRow, strip += 32) {
-    let a = f32x4.mul(q0, v128.load(row)), b = f32x4.mul(q1, v128.load(row, 16));
-    a = madd(q2, v128.load(row, 32), a);
-    b = madd(q3, v128.load(row, 48), b);
-    a = madd(q4, v128.load(row, 64), a);
-    b = madd(q5, v128.load(row, 80), b);
-    a = madd(q6, v128.load(row, 96), a);
-    b = madd(q7, v128.load(row, 112), b);
-    v128.store(strip, a);
-    v128.store(strip, b, 16);
+export function dots(q: usize, end: usize, row: usize, kRow: usize, last: i32, strip: usize): void {
+  let r0 = row, r1 = row + <usize>min(1, last) * kRow, r2 = row + <usize>min(2, last) * kRow, r3 = row + <usize>min(3, last) * kRow;
+  let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+  for (; q != end; q += 32, r0 += 32, r1 += 32, r2 += 32, r3 += 32) {
+    const x = v128.load(q), y = v128.load(q, 16);
+    a0 = madd(x, v128.load(r0), a0);
+    a1 = madd(y, v128.load(r0, 16), a1);
+    b0 = madd(x, v128.load(r1), b0);
+    b1 = madd(y, v128.load(r1, 16), b1);
+    c0 = madd(x, v128.load(r2), c0);
+    c1 = madd(y, v128.load(r2, 16), c1);
+    d0 = madd(x, v128.load(r3), d0);
+    d1 = madd(y, v128.load(r3, 16), d1);
   }
+  v128.store(strip, a0);
+  v128.store(strip, a1, 16);
+  v128.store(strip, b0, 32);
+  v128.store(strip, b1, 48);
+  v128.store(strip, c0, 64);
+  v128.store(strip, c1, 80);
+  v128.store(strip, d0, 96);
+  v128.store(strip, d1, 112);
 }
 
-/** As `dots`, of fewer numbers than 32, a multiple of 8. */
-function dotsOfPart(q: usize, D: i32, row: usize, kRow: usize, n: i32, strip: usize): void {
-  for (; n > 0; n--, row += kRow, strip += 32) {
-    let a = f32x4.splat(0), b = a;
-    for (let x: usize = 0; x < <usize>D << 2; x += 32) {
-      a = madd(v128.load(q + x), v128.load(row + x), a);
-      b = madd(v128.load(q + x, 16), v128.load(row + x, 16), b);
-    }
-    v128.store(strip, a);
-    v128.store(strip, b, 16);
-  }
+/** The sums of each key's eight, as four lanes. */
+// @ts-ignore: decorator
+@inline function gather(strip: usize): v128 {
+  const a = f32x4.add(v128.load(strip), v128.load(strip, 16)), b = f32x4.add(v128.load(strip, 32), v128.load(strip, 48));
+  const c = f32x4.add(v128.load(strip, 64), v128.load(strip, 80)), d = f32x4.add(v128.load(strip, 96), v128.load(strip, 112));
+  const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  return f32x4.add(
+    f32x4.add(v128.shuffle<i64>(ab0, cd0, 0, 2), v128.shuffle<i64>(ab0, cd0, 1, 3)),
+    f32x4.add(v128.shuffle<i64>(ab1, cd1, 0, 2), v128.shuffle<i64>(ab1, cd1, 1, 3)));
 }
 
-/** Sums of `parts` strips, four keys at a time: the lanes of each key turned and added. */
-export function gather(strip: usize, parts: i32, n: i32, s: usize): void {
-  const zero = f32x4.splat(0);
-  for (; n > 0; n -= 4, strip += 128, s += 16) {
-    let a = zero, b = zero, c = zero, d = zero;
-    let from = strip;
-    for (let x = 0; x < parts; x++, from += STRIP) {
-      a = f32x4.add(a, f32x4.add(v128.load(from), v128.load(from, 16)));
-      b = f32x4.add(b, f32x4.add(v128.load(from, 32), v128.load(from, 48)));
-      c = f32x4.add(c, f32x4.add(v128.load(from, 64), v128.load(from, 80)));
-      d = f32x4.add(d, f32x4.add(v128.load(from, 96), v128.load(from, 112)));
-    }
-    const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-    const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-    v128.store(s, f32x4.add(
-      f32x4.add(v128.shuffle<i64>(ab0, cd0, 0, 2), v128.shuffle<i64>(ab0, cd0, 1, 3)),
-      f32x4.add(v128.shuffle<i64>(ab1, cd1, 0, 2), v128.shuffle<i64>(ab1, cd1, 1, 3))));
+/** s_j = q·k_j for n keys. */
+function scores(q: usize, k: usize, kRow: usize, D: i32, n: i32, strip: usize, s: usize): void {
+  const whole = D & ~7, end = q + (<usize>whole << 2);
+  let row = k;
+  for (let j = 0; j < n; j += 4, row += 4 * kRow) {
+    dots(q, end, row, kRow, n - 1 - j, strip);
+    v128.store(s + (<usize>j << 2), gather(strip));
   }
-}
-
-/** s_j = q·k_j for n keys; `strips` is scratch. */
-function scores(q: usize, k: usize, kRow: usize, D: i32, n: i32, s: usize, strips: usize): void {
-  const whole = D & ~31, rest = D & 24;
-  for (let j = 0; j < n; j += BLOCK, k += <usize>BLOCK * kRow) {
-    const some = min(BLOCK, n - j);
-    let strip = strips;
-    for (let d = 0; d < whole; d += 32, strip += STRIP) dots(q + (<usize>d << 2), k + (<usize>d << 2), kRow, some, strip);
-    if (rest) dotsOfPart(q + (<usize>whole << 2), rest, k + (<usize>whole << 2), kRow, some, strip);
-    gather(strips, (D + 24) >> 5, some, s + (<usize>j << 2));
-    for (let x = whole + rest; x < D; x++) {
-      const at = <usize>x << 2, factor = load<f32>(q + at);
-      for (let i = 0; i < some; i++) {
-        const to = s + (<usize>(j + i) << 2);
-        store<f32>(to, load<f32>(to) + factor * load<f32>(k + <usize>i * kRow + at));
-      }
+  for (let d = whole; d < D; d++) {
+    const factor = load<f32>(q + (<usize>d << 2));
+    let from = k + (<usize>d << 2);
+    for (let j = 0; j < n; j++, from += kRow) {
+      const to = s + (<usize>j << 2);
+      store<f32>(to, load<f32>(to) + factor * load<f32>(from));
     }
   }
 }
@@ -182,6 +164,10 @@ export function addWeighted(p: usize, row: usize, vRow: usize, n: i32, o: usize)
   v128.store(o, m, 112);
 }
 
+/** Values that are read 32 numbers at a time, then their next 32: 8 KB of 64-number values, which stay in L1 between. */
+// @ts-ignore: decorator
+@inline const BLOCK: i32 = 32;
+
 /** out [Dv] = share · Σ p_j·v_j. Keys of weight 0 are not read where a value may be NaN. */
 function weigh(p: usize, v: usize, vRow: usize, n: i32, Dv: i32, share: f32, out: usize): void {
   const f = f32x4.splat(share);
@@ -215,19 +201,19 @@ export function attentionDecode(args: usize, task: i32, scratch: usize): void {
   const rule = <usize>(b * c.ruleBatch) << 2;
   const j0 = max(0, load<i32>(c.first + rule)), n = min(c.keys, load<i32>(c.end + rule)) - j0;
   enterHead(c, b, h);
-  const strips = (scratch + 63) & ~63, q = strips + <usize>((D + 31) >> 5) * STRIP, s = (q + (<usize>D << 2) + 63) & ~63;
+  const strip = (scratch + 63) & ~63, q = strip + STRIP, s = (q + (<usize>D << 2) + 63) & ~63;
   const factor = queryFactor(c);
   const from = c.q + <usize>b * c.qBatch + <usize>h * c.qHead;
   for (let d = 0; d < D; d++) store<f32>(q + (<usize>d << 2), load<f32>(from + (<usize>d << 2)) * factor);
   let top: f32 = -f32.MAX_VALUE, sum: f32 = 0;
   if (n > 0) {
-    scores(q, kBase + <usize>j0 * c.kRow, c.kRow, D, n, s, strips);
+    scores(q, kBase + <usize>j0 * c.kRow, c.kRow, D, n, strip, s);
     adjust(c, b, h, s, j0, n);
     const padded = (n + 7) & ~7;
     for (let j = n; j < padded; j++) store<f32>(s + (<usize>j << 2), LOW); // the last lanes hold no key
     top = highest(s, padded);
-    exponentials(s, padded, top, strips);
-    sum = sumLanes(f32x4.add(v128.load(strips), v128.load(strips, 16)));
+    exponentials(s, padded, top, strip);
+    sum = sumLanes(f32x4.add(v128.load(strip), v128.load(strip, 16)));
   }
   let share: f32 = sum == 0 ? 0 : 1 / sum;
   let total: f64 = -Infinity;

@@ -5,7 +5,7 @@ export { attentionForward, attentionScratch, findUnclean } from "./attention-for
 export { cells, cellsBackward } from "./cells"; // recurrent layers
 export { each } from "./each"; // element by element, along rows and columns
 export { fewRow, prepareFew } from "./few-rows"; // rows for matrix × vector
-export { addWeighted, dots, exponentials, gather, highest } from "./attention-decode"; // not for TypeScript: so that they stay functions
+export { addWeighted, dots, exponentials, highest } from "./attention-decode"; // not for TypeScript: so that they stay functions
 export { timesBf16, timesF16, timesFloats } from "./few-rows"; // so that they stay functions: inlined, the engine spills the registers of their loops
 export { packPanels, packRows } from "./pack"; // operands of products
 export { product, productScratch } from "./product"; // matrix products

@@ -18,7 +18,7 @@ import { DEPTH, expand, sizeOfSteps } from "./short";
 import { MR, NR, packedZero, WIDTH } from "./tile";
 import { packedAdd4x8, packedAdd4x16, packedAdd5x8, packedAdd6x8, packedAdd6x16, packedZero4x8, packedZero4x16 } from "./tiles.generated";
 
-/** Steps of K done at once. An even number. */
+/** Steps of K done at once, at most; K is cut into equal parts. An even number. */
 // @ts-ignore: decorator
 @inline const STEPS: i32 = 768;
 
@@ -66,13 +66,14 @@ export function product(args: usize, task: i32, scratch: usize): void {
   const m0 = firstRow(g, t0), m1 = min(firstRow(g, t1), g.rows);
   const a = g.packed + <usize>item * g.packedBatch;
   const expanded = strip + <usize>(g.tileBlock * MR) * WIDTH;
+  const parts = max(1, (g.depth + STEPS - 1) / STEPS), part = ((g.depth + parts - 1) / parts + 1) & ~1;
   const plain = !g.bias && !g.residual && !g.activation && !g.columnScale && g.scale == 1 && g.depth > 0;
   for (let p = p0; p < p1; p++) {
     const n0 = p * NR, width = min(NR, g.columns - n0);
     const at = <usize>m0 * g.cRow + (<usize>n0 << 2);
     const straight = plain && width == NR;
-    for (let k = 0; k < g.depth; k += STEPS) {
-      const steps = min(STEPS, g.depth - k);
+    for (let k = 0; k < g.depth; k += part) {
+      const steps = min(part, g.depth - k);
       let panel = b + <usize>p * sizeOfSteps(g.format, g.depth) + sizeOfSteps(g.format, k);
       if (g.format != 0) {
         expand(g.format, panel, expanded, steps);
