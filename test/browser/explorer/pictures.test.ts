@@ -456,6 +456,25 @@ describe.skipIf(cannot)("pictures", () => {
     );
   });
 
+  test("item 13: maps wider than their frames scroll as one, each by its own share", async () => {
+    const text = "The whale rose and the sea rose. ".repeat(12); // some 170 tokens, 4 pixels each, in a narrow window
+    const page = await e.open(`view=compare&layer=1&head=3&text=${encodeURIComponent(text)}`, {
+      viewport: { width: 480, height: 900 },
+    });
+    const frames = page.locator("qkv-compare-view .frame");
+    await eventually(() => frames.count()).toBe(3);
+    const shares = (): Promise<number[]> =>
+      frames.evaluateAll((all) => all.map((f) => f.scrollLeft / Math.max(1, f.scrollWidth - f.clientWidth)));
+    await eventually(() => frames.evaluateAll((all) => all.every((f) => f.scrollWidth > f.clientWidth + 50))).toBe(
+      true,
+    );
+    await frames.nth(1).evaluate((f) => { f.scrollLeft = (f.scrollWidth - f.clientWidth) * 0.6; }); // biome-ignore format: one line
+    await eventually(async () => (await shares()).every((s) => Math.abs(s - 0.6) < 0.02)).toBe(true);
+    await frames.nth(2).evaluate((f) => { f.scrollLeft = 0; }); // biome-ignore format: one line
+    await eventually(async () => (await shares()).every((s) => s === 0)).toBe(true);
+    await page.context().close();
+  });
+
   test("item 14: merging words or sentences, hiding punctuation and putting heads together keep row sums at 1", async () => {
     const page = await e.open(
       `view=map&text=${encodeURIComponent("The whale rose. The sea rose, too! Was it the whale? It was.")}`,
