@@ -4,52 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { tensor, writeSafetensors } from "../tensor/index.js";
 import { loadModel, type Model } from "./index.js";
 import { buildModel } from "./load/build.js";
 import { readWeights } from "./load/weights.js";
+import { checkpointOf, llamaBody, prefixed, tinyLlama } from "./testing.js";
 
 const folder = mkdtempSync(join(tmpdir(), "qkv-model-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const config = {
-  model_type: "llama",
-  hidden_size: 8,
-  intermediate_size: 12,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  vocab_size: 11,
-  max_position_embeddings: 6,
-  eos_token_id: 3,
-};
-const shapes: Record<string, number[]> = {
-  "model.embed_tokens.weight": [11, 8],
-  "model.layers.0.self_attn.q_proj.weight": [8, 8],
-  "model.layers.0.self_attn.k_proj.weight": [4, 8],
-  "model.layers.0.self_attn.v_proj.weight": [4, 8],
-  "model.layers.0.self_attn.o_proj.weight": [8, 8],
-  "model.layers.0.mlp.gate_proj.weight": [12, 8],
-  "model.layers.0.mlp.up_proj.weight": [12, 8],
-  "model.layers.0.mlp.down_proj.weight": [8, 12],
-  "model.layers.0.input_layernorm.weight": [8],
-  "model.layers.0.post_attention_layernorm.weight": [8],
-  "model.norm.weight": [8],
-};
-const weightsOf = (names: Record<string, number[]>): Uint8Array =>
-  writeSafetensors(
-    Object.entries(names).map(([name, shape], n) => {
-      const size = shape.reduce((a, b) => a * b, 1);
-      return {
-        name,
-        value: tensor(
-          Float32Array.from({ length: size }, (_, i) => Math.sin(i + n)),
-          shape,
-        ),
-      };
-    }),
-  );
-const weights = weightsOf(shapes);
+const config = { ...tinyLlama, eos_token_id: 3 };
+const shapes = prefixed(llamaBody);
+const weights = checkpointOf(shapes);
 const model = (): Promise<Model> => loadModel({ config, weights });
 const message = async (work: () => unknown): Promise<string> => {
   try {
@@ -150,13 +115,13 @@ test("a model beyond the 4 GB of WebAssembly says what holds it, before a byte i
 });
 test("a missing weight names the nearest there is", async () => {
   const lacking = { ...without("model.layers.0.mlp.up_proj.weight"), "model.layers.0.mlp.upproj.weight": [12, 8] };
-  expect(await message(() => loadModel({ config, weights: weightsOf(lacking) }))).toBe(
+  expect(await message(() => loadModel({ config, weights: checkpointOf(lacking) }))).toBe(
     'loadModel: "model.layers.0.mlp.up_proj.weight" is not among the 11 weights given; nearest is "model.layers.0.mlp.upproj.weight". Fix: give every weight that parameters() lists.',
   );
 });
 test("a weight too many names the nearest we know", async () => {
   const extra = { ...shapes, "model.layers.0.self_attn.q_proj.bias": [8] };
-  expect(await message(() => loadModel({ config, weights: weightsOf(extra) }))).toBe(
+  expect(await message(() => loadModel({ config, weights: checkpointOf(extra) }))).toBe(
     'loadModel: "model.layers.0.self_attn.q_proj.bias" is no weight of this layer; nearest is "model.layers.0.self_attn.q_proj.weight". Fix: leave it out, or build the layer with the option that has this weight.',
   );
 });

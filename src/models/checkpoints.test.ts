@@ -1,20 +1,10 @@
 /** What checkpoints in the wild say in one way or another, and what is made of it. */
 import { expect, test } from "vitest";
-import { tensor, writeSafetensors } from "../tensor/index.js";
 import { Config } from "./config.js";
 import { loadModel, type Model } from "./index.js";
 import { architectureOf } from "./registry.js";
+import { checkpointOf, llamaBody, prefixed, type Shapes, tinyLlama } from "./testing.js";
 
-const llama = {
-  model_type: "llama",
-  hidden_size: 8,
-  intermediate_size: 12,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  vocab_size: 11,
-  max_position_embeddings: 6,
-};
 const bert = {
   model_type: "bert",
   architectures: ["BertForMaskedLM"],
@@ -24,20 +14,6 @@ const bert = {
   num_attention_heads: 2,
   vocab_size: 11,
   max_position_embeddings: 6,
-};
-type Shapes = Record<string, number[]>;
-const body: Shapes = {
-  "layers.0.self_attn.q_proj.weight": [8, 8],
-  "layers.0.self_attn.k_proj.weight": [4, 8],
-  "layers.0.self_attn.v_proj.weight": [4, 8],
-  "layers.0.self_attn.o_proj.weight": [8, 8],
-  "layers.0.mlp.gate_proj.weight": [12, 8],
-  "layers.0.mlp.up_proj.weight": [12, 8],
-  "layers.0.mlp.down_proj.weight": [8, 12],
-  "layers.0.input_layernorm.weight": [8],
-  "layers.0.post_attention_layernorm.weight": [8],
-  "norm.weight": [8],
-  "embed_tokens.weight": [11, 8],
 };
 const encoder: Shapes = {
   "embeddings.word_embeddings.weight": [11, 8],
@@ -71,18 +47,8 @@ const words: Shapes = {
   "cls.predictions.transform.LayerNorm.weight": [8],
   "cls.predictions.transform.LayerNorm.bias": [8],
 };
-const prefixed = (shapes: Shapes): Shapes =>
-  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [`model.${name}`, shape]));
-
-/** Numbers that follow from the name; `like` gives a weight the numbers of another. */
-function open(config: object, shapes: Shapes, like: Record<string, string> = {}): Promise<Model> {
-  const numbers = (name: string, shape: number[]): Float32Array => {
-    const seed = [...(like[name] ?? name)].reduce((n, c) => n + c.charCodeAt(0), 0);
-    return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i + seed));
-  };
-  const list = Object.entries(shapes).map(([name, shape]) => ({ name, value: tensor(numbers(name, shape), shape) }));
-  return loadModel({ config: config as never, weights: writeSafetensors(list) });
-}
+const open = (config: object, shapes: Shapes, like: Record<string, string> = {}): Promise<Model> =>
+  loadModel({ config: config as never, weights: checkpointOf(shapes, like) });
 const logits = async (model: Promise<Model>): Promise<number[]> => [
   ...(await model).forward({ inputIds: [[1, 4, 2]] }).logits!.data,
 ];
@@ -93,17 +59,17 @@ const said = (work: Promise<unknown>): Promise<string> =>
   );
 
 test("a head that differs from the embedding is used even where the config says tied; a copy is not", async () => {
-  const shapes = { ...prefixed(body), "lm_head.weight": [11, 8] };
-  const untied = await logits(open({ ...llama, tie_word_embeddings: false }, shapes));
-  expect(await logits(open({ ...llama, tie_word_embeddings: true }, shapes))).toEqual(untied);
+  const shapes = { ...prefixed(llamaBody), "lm_head.weight": [11, 8] };
+  const untied = await logits(open({ ...tinyLlama, tie_word_embeddings: false }, shapes));
+  expect(await logits(open({ ...tinyLlama, tie_word_embeddings: true }, shapes))).toEqual(untied);
   const copy = { "lm_head.weight": "model.embed_tokens.weight" };
-  const tied = await open({ ...llama, tie_word_embeddings: true }, shapes, copy);
+  const tied = await open({ ...tinyLlama, tie_word_embeddings: true }, shapes, copy);
   expect(Object.keys(tied.parameters())).not.toContain("lm_head.weight");
-  expect(await logits(open({ ...llama, tie_word_embeddings: true }, prefixed(body)))).not.toEqual(untied);
+  expect(await logits(open({ ...tinyLlama, tie_word_embeddings: true }, prefixed(llamaBody)))).not.toEqual(untied);
 });
 
 test("a bare body has states and no logits", async () => {
-  const bare = await open({ ...llama, architectures: ["LlamaModel"], tie_word_embeddings: false }, body);
+  const bare = await open({ ...tinyLlama, architectures: ["LlamaModel"], tie_word_embeddings: false }, llamaBody);
   expect(bare.forward({ inputIds: [[1, 2]] }).logits).toBeUndefined();
   await expect(bare.generate([1, 2], { maxNewTokens: 1 }).next()).rejects.toThrow(
     "generate: model is a llama without an output layer; expected a language model. Fix: forward() gives its states, embed() its vectors.",
@@ -111,13 +77,13 @@ test("a bare body has states and no logits", async () => {
 });
 
 test("several end tokens and no pad token: rows of unequal length are read", async () => {
-  const model = await open({ ...llama, eos_token_id: [3, 5] }, prefixed(body));
+  const model = await open({ ...tinyLlama, eos_token_id: [3, 5] }, prefixed(llamaBody));
   expect(model.padId).toBe(3);
   expect(model.forward({ inputIds: [[1, 2], [1]] }).logits!.shape).toEqual([2, 2, 11]);
 });
 
 test("stretched positions lengthen the context", async () => {
-  const stretched = (rope_scaling: object) => open({ ...llama, rope_scaling }, prefixed(body));
+  const stretched = (rope_scaling: object) => open({ ...tinyLlama, rope_scaling }, prefixed(llamaBody));
   expect((await stretched({ type: "dynamic", factor: 4 })).contextLength).toBe(24);
   expect((await stretched({ rope_type: "linear", factor: 2.5 })).contextLength).toBe(15);
   const yarn = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 6 };
@@ -126,7 +92,7 @@ test("stretched positions lengthen the context", async () => {
 });
 
 test("rotary settings that are half there, or for each kind of layer apart, are named", async () => {
-  const refused = (rope_parameters: object) => said(open({ ...llama, rope_parameters }, prefixed(body)));
+  const refused = (rope_parameters: object) => said(open({ ...tinyLlama, rope_parameters }, prefixed(llamaBody)));
   expect(await refused({ rope_type: "longrope", short_factor: [1], long_factor: [1, 2], factor: 2 })).toBe(
     'loadModel: "short_factor" of config.json has 1 entries; expected 2 numbers, one for each pair that turns.',
   );
@@ -182,7 +148,7 @@ test.each([
   ["gemma3_text", 4],
   ["olmo2", 64],
 ])("%s without num_key_value_heads has %i of 64; null is one a query head", (model_type, keyHeads) => {
-  const config = { ...llama, model_type, hidden_size: 128, head_dim: 2, num_attention_heads: 64 };
+  const config = { ...tinyLlama, model_type, hidden_size: 128, head_dim: 2, num_attention_heads: 64 };
   const rows = (num_key_value_heads?: null): number => {
     const json = { ...config, num_key_value_heads };
     const shapes = new Map(new (architectureOf(new Config(json)).make)(new Config(json), { name: "small" }).named());

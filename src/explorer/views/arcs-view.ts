@@ -4,12 +4,12 @@ import type { KindView, LayerMaps } from "../engine/protocol.js";
 import { type ArcsOptions, type ArcsScene, arcsScene } from "../scene/arcs.js";
 import { passageOf } from "../scene/passage.js";
 import { groupLabel, percent } from "../scene/tokens.js";
-import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
+import { groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
 import { lineLegend } from "./legend.js";
-import { PictureView } from "./picture-view.js";
+import { LayerPicture } from "./layer-picture.js";
 
-class ArcsView extends PictureView {
+class ArcsView extends LayerPicture {
   override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
@@ -60,23 +60,6 @@ class ArcsView extends PictureView {
       this.#kept = { name, values: maps.values, scene: arcsScene({ ...o, texts, values }) };
     }
     return this.#kept.scene;
-  }
-
-  protected override chosen(at: { query?: number; key?: number }): void {
-    const [query, key] = this.#tokens(at);
-    const c = this.store.choice.value;
-    chooseCell(this.store, query ?? c.query, key ?? c.key);
-  }
-
-  protected override hovered(at: { query?: number; key?: number } | undefined): void {
-    const [query, key] = this.#tokens(at);
-    this.store.focus.value = { ...(query !== undefined && { query }), ...(key !== undefined && { key }) };
-  }
-
-  #tokens(at: { query?: number; key?: number } | undefined): [number | undefined, number | undefined] {
-    const maps = this.store.maps();
-    if (maps?.state !== "ready") return [undefined, undefined];
-    return [this.token(maps.value.rows, at?.query), this.token(maps.value.columns, at?.key)];
   }
 }
 define("qkv-arcs-view", ArcsView);

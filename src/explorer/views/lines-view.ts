@@ -4,15 +4,15 @@ import { headStyle } from "../draw/colour.js";
 import { linesLayout, type LinesOptions, type LinesScene, type LinesShown } from "../scene/lines.js";
 import { runsFromRight } from "../scene/direction.js";
 import { groupLabel, percent } from "../scene/tokens.js";
-import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
+import { groupAt, headOf, layerOf } from "../state/actions.js";
 import { numberWithin } from "../state/choice.js";
 import { define } from "./base.js";
 import { lineLegend } from "./legend.js";
-import { PictureView } from "./picture-view.js";
+import { LayerPicture } from "./layer-picture.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
-class LinesView extends PictureView {
+class LinesView extends LayerPicture {
   override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
@@ -90,29 +90,6 @@ class LinesView extends PictureView {
     const next = heads.includes(h) ? heads.filter((x) => x !== h) : [...heads, h].sort((a, b) => a - b);
     const only = next.length === 1 ? { head: next[0]!, heads: [] } : { heads: next };
     if (next.length > 0) this.store.change(only, "push");
-  }
-
-  protected override chosen(at: { query?: number; key?: number }): void {
-    const maps = this.store.maps();
-    if (maps?.state !== "ready") return;
-    const c = this.store.choice.value;
-    chooseCell(
-      this.store,
-      this.token(maps.value.rows, at.query) ?? c.query,
-      this.token(maps.value.columns, at.key) ?? c.key,
-    );
-  }
-
-  protected override hovered(at: { query?: number; key?: number; head?: number } | undefined): void {
-    const maps = this.store.maps();
-    if (maps?.state !== "ready") return;
-    const query = this.token(maps.value.rows, at?.query);
-    const key = this.token(maps.value.columns, at?.key);
-    this.store.focus.value = {
-      ...(query !== undefined && { query }),
-      ...(key !== undefined && { key }),
-      ...(at?.head !== undefined && { head: at.head }),
-    };
   }
 }
 define("qkv-lines-view", LinesView);

@@ -5,18 +5,18 @@ import type { PathShown } from "../engine/alignment.js";
 import type { KindView } from "../engine/protocol.js";
 import { groupLabel, weightText } from "../scene/tokens.js";
 import { plain } from "../engine/groups.js";
-import { chooseCell, groupAt, headOf, layerOf } from "../state/actions.js";
+import { groupAt, headOf, layerOf } from "../state/actions.js";
 import { define } from "./base.js";
 import { lazy } from "./lazy.js";
 import { legend } from "./legend.js";
-import { PictureView } from "./picture-view.js";
+import { LayerPicture } from "./layer-picture.js";
 import { rowTable } from "./row-table.js";
 import { waiting } from "./waiting.js";
 
 /** From this many pairs the map is read in tiles: drawing a million cells for every move of the pointer would stutter. */
 const byTiles = 2 ** 18;
 
-class MapView extends PictureView {
+class MapView extends LayerPicture {
   override render(): TemplateResult {
     const { store } = this;
     const k = store.kind.value;
@@ -62,25 +62,6 @@ class MapView extends PictureView {
       this.#kept = { from: all, head, values: all.subarray(head * size, (head + 1) * size) };
     }
     return this.#kept.values;
-  }
-
-  protected override hovered(at: { query?: number; key?: number } | undefined): void {
-    const maps = this.store.maps();
-    if (maps?.state !== "ready") return;
-    const query = this.token(maps.value.rows, at?.query);
-    const key = this.token(maps.value.columns, at?.key);
-    this.store.focus.value = { ...(query !== undefined && { query }), ...(key !== undefined && { key }) };
-  }
-
-  protected override chosen(at: { query?: number; key?: number }): void {
-    const maps = this.store.maps();
-    if (maps?.state !== "ready") return;
-    const c = this.store.choice.value;
-    chooseCell(
-      this.store,
-      this.token(maps.value.rows, at.query) ?? c.query,
-      this.token(maps.value.columns, at.key) ?? c.key,
-    );
   }
 }
 define("qkv-map-view", MapView);
