@@ -131,6 +131,9 @@ export class KeyValueCache {
   }
 }
 
+/** Numbers that are moved one by one sooner than a view of them is made. */
+const SHORT = 128;
+
 /** Copies all rows of a view into [B, H, capacity, D] from row `at` on. */
 function copyRows(from: HeadsView, into: Tensor, at: number): void {
   const to = headsOf(into);
@@ -141,8 +144,9 @@ function copyRows(from: HeadsView, into: Tensor, at: number): void {
       const rows = together ? 1 : from.length;
       const n = together ? from.length * D : D;
       for (let i = 0; i < rows; i++) {
-        const start = rowStart(from, b, h, i);
-        target.set(source.subarray(start, start + n), rowStart(to, b, h, at + i));
+        const [start, end] = [rowStart(from, b, h, i), rowStart(to, b, h, at + i)];
+        if (n <= SHORT) for (let d = 0; d < n; d++) target[end + d] = source[start + d];
+        else target.set(source.subarray(start, start + n), end);
       }
     }
   }

@@ -67,6 +67,7 @@ export interface DecoderStack {
 export abstract class Decoder extends Model {
   readonly family = "decoder";
   protected abstract readonly stack: DecoderStack;
+  #turns: RopeSettings[] | undefined;
   /** What the first layer reads, [B, L, d]. */
   protected abstract embedded(tokens: Tokens, positions: Int32Array): Tensor;
 
@@ -103,7 +104,7 @@ export abstract class Decoder extends Model {
   }
 
   get #ropes(): RopeSettings[] {
-    return [...new Set(this.stack.layers.items.flatMap((layer) => layer.rope ?? []))];
+    return (this.#turns ??= [...new Set(this.stack.layers.items.flatMap((layer) => layer.rope ?? []))]);
   }
 }
 

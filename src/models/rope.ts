@@ -130,6 +130,21 @@ function slowed(divisors: Float32Array): RopeScaling {
   return { kind: "longrope", shortFactor: factors, longFactor: factors, originalMaxPositions, attentionFactor: 1 };
 }
 
+type Frequencies = ReturnType<typeof ropeFrequencies>;
+const known = new WeakMap<RopeSettings, Frequencies>();
+
+/** How fast each pair turns; worked out once where the length of the text has no say in it. */
+function frequenciesOf(settings: RopeSettings, positions: Int32Array): Frequencies {
+  const { dim, base, scaling } = settings;
+  if (turnsByLength(settings)) {
+    const length = positions.reduce((a, p) => Math.max(a, p), 0) + 1;
+    return ropeFrequencies({ dim, base, scaling, length });
+  }
+  let found = known.get(settings);
+  if (!found) known.set(settings, (found = ropeFrequencies({ dim, base, scaling, length: 1 })));
+  return found;
+}
+
 /** cos and sin of a batch's tokens, one row a token: no table of all positions is kept. */
 export class Angles {
   readonly #cos: Tensor;
@@ -137,9 +152,8 @@ export class Angles {
   readonly #dim: number;
   readonly #rows = new Map<number, Int32Array>();
 
-  constructor(positions: Int32Array, { dim, base, scaling }: RopeSettings) {
-    const length = positions.reduce((a, p) => Math.max(a, p), 0) + 1;
-    const { frequencies, attentionFactor } = ropeFrequencies({ dim, base, scaling, length });
+  constructor(positions: Int32Array, settings: RopeSettings) {
+    const { frequencies, attentionFactor } = frequenciesOf(settings, positions);
     const pairs = frequencies.length;
     const [cos, sin] = [new Float32Array(positions.length * pairs), new Float32Array(positions.length * pairs)];
     for (let t = 0; t < positions.length; t++) {
@@ -151,7 +165,7 @@ export class Angles {
     }
     this.#cos = tensor(cos, [positions.length, pairs]);
     this.#sin = tensor(sin, [positions.length, pairs]);
-    this.#dim = dim;
+    this.#dim = settings.dim;
   }
 
   /** Turns every head of x [B, L, heads·D] by its token's angles. */

@@ -9,6 +9,8 @@ export class Sight {
   readonly #causal: boolean;
   readonly #padding: Uint8Array | undefined;
   readonly #rules = new Map<string, AttentionRule>();
+  /** What the layer before asked for, and got: the next one asks the same as a rule. */
+  #last: { keys: number; queryOffset: number; window: number | undefined; rule: AttentionRule } | undefined;
 
   /** @param padding  [B, all keys so far], 1 = real token; undefined: nothing is padded */
   constructor(batch: number, queries: number, causal: boolean, padding: Uint8Array | undefined) {
@@ -24,6 +26,8 @@ export class Sight {
    * @param window       how many keys a query sees, its own the last of them
    */
   rule(keys: number, queryOffset: number, window?: number): AttentionRule {
+    const last = this.#last;
+    if (last?.keys === keys && last.queryOffset === queryOffset && last.window === window) return last.rule;
     const name = `${keys} ${queryOffset} ${window}`;
     let found = this.#rules.get(name);
     if (!found) {
@@ -38,6 +42,7 @@ export class Sight {
       );
       this.#rules.set(name, found);
     }
+    this.#last = { keys, queryOffset, window, rule: found };
     return found;
   }
 

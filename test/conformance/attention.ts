@@ -85,6 +85,17 @@ export function attentionConforms(kernel: Kernel): void {
         expect(results[1]).toEqual(results[0]);
       });
     }
+    test("a map of more rows and keys than are worked on at once", () => {
+      const [B, H, Lq, Lk, D] = [1, 2, 101, 701, 12];
+      const inputs = [normal(1, [B, H, Lq, D]), normal(2, [B, H, Lk, D])];
+      const options = { causal: true, window: { left: 500 }, alibi: true, sinks: [0.5, -1] } as const;
+      const run = (k: Kernel, [q, key]: readonly Tensor[]): Tensor[] => {
+        const call = attentionCall({ q: headsOf(q), k: headsOf(key), v: headsOf(key) }, options);
+        const { lse } = k.attention(call);
+        return [undefined, lse].map((given) => k.attentionWeights(call, [2, Lq], [90, Lk], given));
+      };
+      conforms(kernel, { steps: D + Lk, inputs, run });
+    });
     test("NaN in a visible key or value is not hidden: exactly the rows that see it are NaN", () => {
       for (const which of [1, 2]) {
         const x = [normal(1, [1, 1, 37, 8]), normal(2, [1, 1, 37, 8]), normal(3, [1, 1, 37, 8])];

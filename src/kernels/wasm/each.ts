@@ -21,6 +21,7 @@ const OPERATIONS = {
   sumOfSquares: [15, 3],
   sumOfRows: [16, 3],
   scatterAdd: [17, 4],
+  unpackRows: [18, 4],
 } as const;
 
 /** Numbers a task: a multiple of every vector, and enough that a task costs more than taking it. */

@@ -31,6 +31,7 @@ export const PARALLEL = [
   "attentionForward",
   "attentionBackward",
   "attentionDecode",
+  "attentionWeights",
   "packRows",
   "product",
   "each",

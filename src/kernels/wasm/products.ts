@@ -25,7 +25,7 @@ interface Product {
   N: number;
   batch?: number;
   /** Operands, result, what is added, and strides from item to item. */
-  given: Partial<Fields> & Pick<Fields, "a" | "c" | "scale">;
+  given: Partial<Fields> & Pick<Fields, "a" | "b" | "c" | "scale">;
 }
 
 /** Tiles of M rows: tall ones of R, then up to 3 of 4 rows, so that few rows are multiplied for nothing. */
@@ -44,7 +44,23 @@ export function runProduct(w: Workspace, { M, K, N, batch = 1, given }: Product)
   const panelBlock = Math.max(1, COLUMN_BLOCK / w.NR);
   const panelBlocks = Math.ceil(Math.ceil(N / w.NR) / panelBlock);
   const begin = (): Block<"ProductArgs"> => {
-    const c = Object.assign(w.call("ProductArgs"), given);
+    const c = w.call("ProductArgs");
+    c.a = given.a;
+    c.aRow = given.aRow ?? 0;
+    c.aStep = given.aStep ?? 0;
+    c.aBatch = given.aBatch ?? 0;
+    c.transposedA = given.transposedA ?? 0;
+    c.b = given.b;
+    c.bBatch = given.bBatch ?? 0;
+    c.c = given.c;
+    c.cBatch = given.cBatch ?? 0;
+    c.bias = given.bias ?? 0;
+    c.residual = given.residual ?? 0;
+    c.activation = given.activation ?? 0;
+    c.scale = given.scale;
+    c.format = given.format ?? 0;
+    c.columnScale = given.columnScale ?? 0;
+    c.few = given.few ?? 0;
     c.depth = K;
     c.columns = N;
     c.cRow = N * 4;

@@ -122,6 +122,7 @@ describe.each(builds)("%s", (name: Build) => {
     const all = (): Float32Array[] => {
       const saved = kernel.attention(one);
       const { dq, dk, dv } = kernel.attentionBackward(one, saved, slope);
+      const maps = [saved.lse, undefined].map((lse) => kernel.attentionWeights(one, [3, 333], [10, 331], lse));
       const states = kernel.recurrent(layer);
       const { dInputs, dWeight, dH } = kernel.recurrentBackward(layer, states, numbers([300, 3, 37], 14), undefined);
       return [
@@ -131,6 +132,7 @@ describe.each(builds)("%s", (name: Build) => {
         dk,
         dv,
         kernel.linear(x, weight),
+        ...maps,
         ...along(),
         states.output,
         dInputs,

@@ -23,6 +23,7 @@ import type {
 import { ReferenceKernel } from "../reference/reference-kernel.js";
 import { attention } from "./attention.js";
 import { attentionBackward } from "./attention-backward.js";
+import { attentionWeights } from "./attention-weights.js";
 import * as each from "./elementwise.js";
 import type { Build } from "./load.js";
 import { KernelStorage } from "./memory.js";
@@ -89,10 +90,10 @@ export class WasmKernel extends ReferenceKernel {
     return packWeight(this.workspace, (length) => this.own(length), weight, format);
   }
   override unpackRows(weight: PackedWeight, ids: Int32Array): Tensor {
-    return unpackRows(this.workspace, this.empty([ids.length, weight.columns]), weight as WasmWeight, ids);
+    return unpackRows(this.workspace, weight as WasmWeight, ids);
   }
   override unpack(weight: PackedWeight): Tensor {
-    return unpackWeight(this.workspace, this.empty([weight.rows, weight.columns]), weight as WasmWeight);
+    return unpackWeight(this.workspace, weight as WasmWeight);
   }
   private own(length: number): KernelStorage {
     const storage = new KernelStorage(this.workspace.memory, length);
@@ -108,6 +109,15 @@ export class WasmKernel extends ReferenceKernel {
   override attentionBackward(call: AttentionCall, saved: AttentionResult, dOutput: Tensor): AttentionSlopes {
     if (call.scoreMod) return super.attentionBackward(call, saved, dOutput);
     return attentionBackward(this.workspace, call, saved, dOutput);
+  }
+  override attentionWeights(
+    call: Omit<AttentionCall, "v" | "valueDim">,
+    rows: readonly [number, number],
+    columns: readonly [number, number],
+    lse?: Tensor,
+  ): Tensor {
+    if (call.scoreMod) return super.attentionWeights(call, rows, columns, lse);
+    return attentionWeights(this.workspace, call, rows, columns, lse);
   }
   override matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
     return matmul(this.workspace, a, b, options);

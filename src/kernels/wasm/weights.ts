@@ -6,8 +6,10 @@
  * float32 panel part by panel part, just before the register tile reads them: exactly the product with the rounded weight.
  */
 import { bfloat16FromBits, float16FromBits } from "../../tensor/half.js";
-import { bfloat16ToFloat32, float16ToFloat32, type Tensor } from "../../tensor/index.js";
+import type { Tensor } from "../../tensor/index.js";
 import type { PackedWeight, WeightFormat, WeightRows } from "../kernel.js";
+import { checkIds } from "../shapes.js";
+import { runEach } from "./each.js";
 import { KernelStorage } from "./memory.js";
 import type { Workspace } from "./workspace.js";
 
@@ -184,37 +186,28 @@ function eachPair(
 }
 
 /** The weight back as [N, K], rounded as its format rounds. */
-export function unpackWeight(w: Workspace, out: Tensor, weight: WasmWeight): Tensor {
+export function unpackWeight(w: Workspace, weight: WasmWeight): Tensor {
   return unpackRows(
     w,
-    out,
     weight,
     Int32Array.from({ length: weight.rows }, (_, n) => n),
   );
 }
 
 /** Rows of the weight, [ids.length, K]. Cost: the numbers asked for. */
-export function unpackRows(w: Workspace, out: Tensor, weight: WasmWeight, ids: Int32Array): Tensor {
-  const { rows: N, columns: K, format, storage, scaleAddress } = weight;
-  const { NR } = w;
-  const buffer = w.memory.memory.buffer;
-  const length = packedLength(w, K, N, format);
-  const values =
-    format === "f32"
-      ? storage.array
-      : format === "int8"
-        ? new Int8Array(buffer, storage.address, length)
-        : new Uint16Array(buffer, storage.address, length);
-  const widen = format === "bf16" ? bfloat16ToFloat32 : format === "f16" ? float16ToFloat32 : undefined;
-  const row = widen ? new Uint16Array(K) : new Float32Array(K);
-  const to = out.data;
-  for (let r = 0; r < ids.length; r++) {
-    const n = ids[r]!;
-    const panel = Math.floor(n / NR) * stepsOf(format, K) * NR;
-    const scale = scaleAddress ? w.memory.floats[scaleAddress / 4 + n]! : 1;
-    const [even, odd] = [place(format, NR, 0, n % NR), place(format, NR, 1, n % NR) - NR]; // formats interleave two steps at most
-    for (let k = 0, at = panel; k < K; k++, at += NR) row[k] = values[at + (k % 2 === 0 ? even : odd)]! * scale;
-    to.set(widen ? widen(row) : row, r * K);
-  }
-  return out;
+export function unpackRows(w: Workspace, weight: WasmWeight, ids: Int32Array): Tensor {
+  const { rows, columns, format, storage, scaleAddress } = weight;
+  checkIds("unpackRows", "ids", ids, rows);
+  return w.operation(() => {
+    const y = w.result([ids.length, columns]);
+    const at = w.words(ids);
+    const c = w.call("EachArgs");
+    c.a = storage.address;
+    c.b = at;
+    c.c = scaleAddress;
+    c.kind = FORMATS.indexOf(format);
+    c.y = y.address;
+    runEach(w, c, "unpackRows", ids.length, columns);
+    return y.tensor;
+  });
 }

@@ -72,6 +72,10 @@ export class AttentionArgs {
   dv: usize;
   dBias: usize;
   overlap: i32;
+  firstRow: i32;
+  endRow: i32;
+  firstColumn: i32;
+  endColumn: i32;
 }
 
 @unmanaged

@@ -9,6 +9,7 @@ import { scatterAdd, sumOfRows } from "./columns";
 import { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise";
 import { crossEntropy } from "./loss";
 import { logSoftmax, logSoftmaxBackward, norm, normBackward, rotary, softmax, softmaxBackward } from "./rows";
+import { unpackRows } from "./unpack";
 
 export function each(args: usize, task: i32, _scratch: usize): void {
   const g = changetype<EachArgs>(args);
@@ -33,5 +34,6 @@ export function each(args: usize, task: i32, _scratch: usize): void {
   else if (g.operation == 14) normBackward(g.kind != 0, g.a, g.b, <f64>g.f0 + <f64>g.f1, g.c, g.y, g.d + <usize>task * (<usize>g.length << 2), <usize>(g.dim * g.length) << 2, from, to, g.length);
   else if (g.operation == 15) store<f64>(g.y + (<usize>task << 3), sumOfSquares(g.a + at, n));
   else if (g.operation == 16) sumOfRows(g.a, g.y, g.length, g.units, g.f0, from, to);
-  else scatterAdd(g.a, g.b, g.length, g.y, g.dim, g.units, from, to);
+  else if (g.operation == 17) scatterAdd(g.a, g.b, g.length, g.y, g.dim, g.units, from, to);
+  else unpackRows(g.a, g.b, g.c, g.kind, g.y, from, to, g.length);
 }

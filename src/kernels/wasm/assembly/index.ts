@@ -2,6 +2,7 @@
 export { attentionBackward, backwardScratch } from "./attention-backward"; // its slope
 export { attentionDecode, decodeScratch } from "./attention-decode"; // one query
 export { attentionForward, attentionScratch, findUnclean } from "./attention-forward"; // attention
+export { attentionWeights, weightsRows, weightsScratch } from "./attention-weights"; // its map
 export { cells, cellsBackward } from "./cells"; // recurrent layers
 export { each } from "./each"; // element by element, along rows and columns
 export { fewRow, prepareFew } from "./few-rows"; // rows for matrix × vector
@@ -13,6 +14,7 @@ export { scatterAdd, sumOfRows } from "./columns"; // and these, so that `each` 
 export { adamW, addScaled, affine, binary, sumOfSquares, unary, unaryBackward } from "./elementwise";
 export { crossEntropy } from "./loss";
 export { logSoftmax, logSoftmaxBackward, norm, normBackward, rotary, softmax, softmaxBackward } from "./rows";
+export { unpackRows } from "./unpack";
 // Not for TypeScript: what is not exported and has one caller is put into it, where the registers of its loop spill.
 export { columnsAdd, columnsScaled, rowsAdd, rowsZero } from "./tile";
 import { MR, NR } from "./tile";

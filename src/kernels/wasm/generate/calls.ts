@@ -24,6 +24,7 @@ export const callFields = {
     "unclean", // [B, Hk] bytes: 1 where k or v of the head holds NaN or ∞
     "output", "delta", "dq", "dk", "dv", "dBias", // backward only: o is the slope of the result there
     "overlap: i32", // backward: 1 where rows of q, k or v share numbers or leave some out, so that slopes are added to zeros
+    "firstRow: i32", "endRow: i32", "firstColumn: i32", "endColumn: i32", // the part of a map that is asked for
   ],
   /** C = activation(scale·A·B + bias) + residual, B packed in panels. */
   ProductArgs: [
