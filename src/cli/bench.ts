@@ -141,6 +141,10 @@ async function speedReport(seconds: number): Promise<Report> {
 
 const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`.padStart(12);
 
+/** Operations a model is made of; whatever else takes more than a tenth of its time is marked. */
+const MADE_OF = new Set(["linear", "matmul", "attention"]);
+const MUCH = 0.1;
+
 /** Passes that are timed, after some that are not. */
 const PASSES = 20;
 const WARM_UP = 10;
@@ -164,16 +168,19 @@ async function profileReport(name: string): Promise<Report> {
     milliseconds: t.milliseconds / PASSES,
     share: t.milliseconds / PASSES / whole,
   }));
+  const much = rows.filter((r) => !MADE_OF.has(r.operation) && r.share > MUCH).map((r) => r.operation);
   const glue = whole - rows.reduce((sum, r) => sum + r.milliseconds, 0);
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(8);
   const table = rows.map(
-    (r) => `${r.operation.padEnd(20)} ${String(r.calls).padStart(6)} ${ms(r.milliseconds)} ${percent(r.share)}`,
+    (r) =>
+      `${r.operation.padEnd(20)} ${String(r.calls).padStart(6)} ${ms(r.milliseconds)} ${percent(r.share)}${much.includes(r.operation) ? "  above 10 %" : ""}`,
   );
   const text = [
     `${name}, 64 tokens: ${whole.toFixed(2)} ms a pass · ${line(conditions(kernel))}`,
     `${"operation".padEnd(20)} ${"calls".padStart(6)} ${"time".padStart(12)} ${"share".padStart(8)}`,
     ...table,
     `${"between operations".padEnd(20)} ${"".padStart(6)} ${ms(glue)} ${percent(glue / whole)}`,
+    `above 10 % beside products and attention: ${much.join(", ") || "none"}`,
   ].join("\n");
   return {
     data: {
@@ -182,6 +189,7 @@ async function profileReport(name: string): Promise<Report> {
       milliseconds: whole,
       between: glue,
       operations: rows,
+      above: much,
       conditions: conditions(kernel),
     },
     text,
