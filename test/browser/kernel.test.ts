@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 // @ts-expect-error plain JavaScript, without types
-import { findBrowser } from "../../scripts/shared/browser.mjs";
+import { findBrowser, launchBrowser } from "../../scripts/shared/browser.mjs";
 import type { Report } from "./kernel-in-page.js";
 
 const executablePath = findBrowser() as string | undefined;
@@ -48,7 +48,7 @@ describe.skipIf(!executablePath)("in Chromium", () => {
     server = serve(await bundle());
     await once(server, "listening");
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();

@@ -3,10 +3,10 @@ import { createServer, type Server } from "node:http";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 // @ts-expect-error a script without types
-import { findBrowser } from "../../scripts/shared/browser.mjs";
+import { findBrowser, launchBrowser } from "../../scripts/shared/browser.mjs";
 import { openOnnx } from "../../src/onnx/index.js";
 import { onnxCase } from "../goldens/onnx-case.js";
 import { goldenSets, root } from "../goldens/where.js";
@@ -97,7 +97,7 @@ describe.skipIf(!browserPath || !built)("transformers.js in a browser", () => {
     });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({ executablePath: browserPath!, args: ["--no-sandbox"] });
+    browser = await launchBrowser();
     tab = await browser.newPage();
     tab.on("pageerror", (e) => faults.push(e.message));
     await tab.goto(`${address}/examples/onnx/bert-in-the-browser.html?model=tiny/bert&host=${address}/hub/`);

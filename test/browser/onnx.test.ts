@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 // @ts-expect-error a script without types
-import { findBrowser } from "../../scripts/shared/browser.mjs";
+import { findBrowser, launchBrowser } from "../../scripts/shared/browser.mjs";
 import type { AttentionKind } from "../../src/attention/listen.js";
 import { openOnnx, type OutputTensor } from "../../src/onnx/index.js";
 import { tensor } from "../../src/tensor/index.js";
@@ -90,7 +90,7 @@ describe.skipIf(!browserPath)("in a browser, with onnxruntime-web", () => {
     });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    browser = await chromium.launch({ executablePath: browserPath!, args: ["--no-sandbox"] });
+    browser = await launchBrowser();
     tab = await browser.newPage();
     const faults: string[] = [];
     tab.on("pageerror", (e) => faults.push(e.message));

@@ -4,6 +4,7 @@ import { visibleWeights, writeTrace } from "../../../src/trace/index.js";
 import { syntheticTrace } from "../../../src/explorer/engine/synthetic.js";
 import { weightText } from "../../../src/explorer/scene/tokens.js";
 import { cannot, choice, eventually, explorer } from "./open.js";
+import { withCard } from "./card.js";
 import { drop } from "./drop.js";
 
 /** Long enough for several tiles each way, short enough for a quick test; the bench page goes to 10,000. */
@@ -21,12 +22,13 @@ const pixel = async (page: import("playwright-core").Page, query: number, key: n
     ([q, k]) => {
       const view = document.querySelector("qkv-tiles-view") as any;
       const { map } = view.current.scene;
-      const canvas = view.querySelector("canvas.cells") as HTMLCanvasElement;
+      const cells = view.querySelector("canvas.cells") as HTMLCanvasElement;
+      const canvas = cells.hidden ? (view.querySelector("canvas.picture") as HTMLCanvasElement) : cells;
       const copy = document.createElement("canvas");
       copy.width = canvas.width;
       copy.height = canvas.height;
       const g = copy.getContext("2d")!;
-      g.drawImage(canvas.hidden ? view.querySelector("canvas.picture") : canvas, 0, 0);
+      g.drawImage(canvas, 0, 0);
       const scale = canvas.width / view.current.scene.width || 1;
       return [
         ...g.getImageData(
@@ -153,25 +155,30 @@ describe.skipIf(cannot)("a long text", () => {
     await page.close();
   });
 
-  test("a lost WebGL context falls back to the 2D canvas and comes back", async () => {
+  test("by WebGL and by the 2D canvas the same colours; a lost context falls back to the one and comes back to the other", async () => {
     const page = await e.open("view=map");
-    await drop(page, "long.safetensors", writeTrace(trace));
-    await still(page);
-    const before = await pixel(page, 1200, 1199);
-    const can = await page.evaluate(() => {
-      const canvas = document.querySelector("canvas.cells") as HTMLCanvasElement;
-      const gl = canvas.getContext("webgl2");
-      const lose = gl?.getExtension("WEBGL_lose_context");
-      (globalThis as any).restore = () => lose?.restoreContext();
-      lose?.loseContext();
-      return lose !== null && lose !== undefined;
-    });
-    if (!can) return; // no WebGL in this browser: the 2D canvas was in use all along
-    await eventually(() => page.locator("canvas.cells").isHidden()).toBe(true);
-    expect(await pixel(page, 1200, 1199)).toEqual(before);
-    await page.evaluate(() => (globalThis as any).restore());
-    await eventually(() => page.locator("canvas.cells").isHidden()).toBe(false);
-    expect(await pixel(page, 1200, 1199)).toEqual(before);
+    const without = await withCard(page);
+    try {
+      await drop(page, "long.safetensors", writeTrace(trace));
+      await still(page);
+      const before = await pixel(page, 1200, 1199);
+      const can = await page.evaluate(() => {
+        const canvas = document.querySelector("canvas.cells") as HTMLCanvasElement;
+        const gl = canvas.getContext("webgl2");
+        const lose = gl?.getExtension("WEBGL_lose_context");
+        (globalThis as any).restore = () => lose?.restoreContext();
+        lose?.loseContext();
+        return lose !== null && lose !== undefined;
+      });
+      if (!can) return; // no WebGL in this browser: the 2D canvas was in use all along
+      await eventually(() => page.locator("canvas.cells").isHidden()).toBe(true);
+      expect(await pixel(page, 1200, 1199)).toEqual(before);
+      await page.evaluate(() => (globalThis as any).restore());
+      await eventually(() => page.locator("canvas.cells").isHidden()).toBe(false);
+      expect(await pixel(page, 1200, 1199)).toEqual(before);
+    } finally {
+      await without();
+    }
   });
 
   test("item 32: touch: two fingers apart zoom about the point between them, one finger moves the window", async () => {

@@ -5,10 +5,10 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
 // @ts-expect-error a script without types
-import { findBrowser } from "../../../scripts/shared/browser.mjs";
+import { findBrowser, launchBrowser } from "../../../scripts/shared/browser.mjs";
 import { type ExplorerServer, serveExplorer } from "../../../src/explorer/index.js";
 import { root } from "../../goldens/where.js";
 
@@ -45,10 +45,7 @@ export function explorer(models: string[] = []): Explorer {
   beforeAll(async () => {
     if (cannot) return;
     server = await serveExplorer({ app, models });
-    browser = await chromium.launch({
-      executablePath: browserPath!,
-      args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu-rasterization"],
-    });
+    browser = await launchBrowser("--disable-gpu-rasterization");
   });
   afterAll(async () => {
     await browser?.close();
@@ -93,12 +90,24 @@ export function eventually(look: () => unknown): ReturnType<typeof expect.poll> 
   return expect.poll(look, { timeout: patience, interval: 100 });
 }
 
-/** The same page at another link, as if it had been typed into the address bar. */
+/** The same page at another link, as if it had been typed into the address bar: waits until the page has read it. */
 async function goTo(page: Page, hash: string): Promise<void> {
-  await page.evaluate((h) => {
-    location.hash = h;
-  }, hash);
-  await eventually(async () => (await choice(page))["text"]).toBe(new URLSearchParams(hash).get("text"));
+  await page.evaluate(
+    (h) =>
+      new Promise<void>((read) => {
+        const { store } = (globalThis as any).qkv;
+        let went = false;
+        const stop = store.choice.subscribe(() => {
+          if (!went) return;
+          queueMicrotask(() => stop());
+          read();
+        });
+        if (location.hash === `#${h}`) history.replaceState(null, "", "#");
+        addEventListener("popstate", () => { went = true; }, { capture: true, once: true });
+        location.hash = h;
+      }),
+    hash,
+  ); // biome-ignore format: one question
   await ready(page);
 }
 
@@ -121,6 +130,7 @@ export async function ready(page: Page): Promise<void> {
     const store = (globalThis as unknown as { qkv?: { store: { run: { peek(): { state: string } } } } }).qkv?.store;
     return store?.run.peek().state === "ready" || store?.run.peek().state === "failed";
   });
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))); // and the pointer has found what lies under it now
 }
 
 /** Numbers straight from the engine, to hold against what the page shows. */

@@ -7,6 +7,7 @@ import { seeded } from "../../../src/explorer/engine/synthetic.js";
 import { tensor } from "../../../src/tensor/index.js";
 import { attentionFlow, MapRecord, mixedLayer, rollout, Trace, writeTrace } from "../../../src/trace/index.js";
 import { violations } from "./axe.js";
+import { withCard } from "./card.js";
 import { download } from "./download.js";
 import { drop } from "./drop.js";
 import { openGoldenModel } from "./models.js";
@@ -78,12 +79,8 @@ describe.skipIf(cannot)("pictures", () => {
 
   test("item 5: with WebGL every repaint of the lines is one instanced draw; a toggle and a hover upload no curve", async () => {
     const page = await e.open("view=text&layer=1&model=bundled");
+    const without = await withCard(page);
     await page.evaluate(() => {
-      // A browser without a graphics card says so, and is not asked for many curves; here it is.
-      const own = WebGL2RenderingContext.prototype.getParameter;
-      WebGL2RenderingContext.prototype.getParameter = function (name: number) {
-        return name === 0x9246 || name === this.RENDERER ? "a graphics card" : own.call(this, name);
-      };
       const counts = { drawArraysInstanced: 0, drawArrays: 0, drawElements: 0, bufferData: 0 };
       for (const name of Object.keys(counts) as (keyof typeof counts)[]) {
         const real = (WebGL2RenderingContext.prototype as any)[name];
@@ -92,7 +89,7 @@ describe.skipIf(cannot)("pictures", () => {
           return real.apply(this, given);
         };
       }
-      Object.assign(globalThis, { counts, ownParameter: own });
+      Object.assign(globalThis, { counts });
       (globalThis as any).qkv.store.change({ view: "lines", heads: [0, 1, 2], extra: {} });
     });
     try {
@@ -173,7 +170,7 @@ describe.skipIf(cannot)("pictures", () => {
       await page.evaluate(() => (globalThis as any).restore());
       await page.waitForSelector("qkv-lines-view canvas.curves:not([hidden])", { state: "attached" });
     } finally {
-      await page.evaluate(() => { WebGL2RenderingContext.prototype.getParameter = (globalThis as any).ownParameter; }); // biome-ignore format: one line
+      await without();
     }
   });
 

@@ -171,11 +171,10 @@ describe.skipIf(cannot)("taking the picture along", () => {
     await page.keyboard.press("Escape");
     const ours = (JSON.parse((await download(page, "json")).toString()) as { heads: (number | null)[][][] }).heads[2]!;
     const [command, , ...code] = text!.split("\n");
-    const jiti = join(root, "node_modules/jiti/lib/jiti-cli.mjs");
     const run = (line: string): string =>
       execFileSync("sh", ["-c", line], { cwd: root, encoding: "utf8", maxBuffer: 1e8 });
     const theirs = JSON.parse(
-      run(`${command!.replace(/^qkv /, `'${process.execPath}' '${jiti}' src/cli/main.ts `)} --json`),
+      run(`${command!.replace(/^qkv /, `'${process.execPath}' dist/cli/main.js `)} --json`),
     ) as { weights: (number | null)[][] };
     const file = join(await mkdtemp(join(tmpdir(), "qkv-snippet-")), "snippet.mjs");
     const last = code.at(-1)!.replace(/;.*$/, "");
@@ -186,10 +185,10 @@ describe.skipIf(cannot)("taking the picture along", () => {
         .join("\n")
         .replace(
           '"qkv/models"',
-          JSON.stringify(join(root, "src/models/index.ts")),
+          JSON.stringify(pathToFileURL(join(root, "dist/models/index.js")).href),
         )}\nconsole.log(JSON.stringify(Array.from(${last}.data)));`,
     );
-    const flat = JSON.parse(run(`'${process.execPath}' '${jiti}' '${file}'`)) as number[];
+    const flat = JSON.parse(run(`'${process.execPath}' '${file}'`)) as number[];
     const bytes = (numbers: number[]): Buffer => Buffer.from(Float32Array.from(numbers).buffer);
     expect(bytes(flat).equals(bytes(theirs.weights.flat().map((w) => w ?? 0)))).toBe(true);
     // The browser's kernel adds in another order than Node's: equal to rounding.
