@@ -35,7 +35,7 @@ export async function buildExplorer({ quiet = true } = {}) {
 
 function roleOf(path, first, views) {
   if (path === "attention-view.js") return "element";
-  if (first.has(path) || path.endsWith(".woff2") || path === "icon.svg") return "viewer";
+  if (first.has(path) || path.endsWith(".woff2") || /icon-[\w-]+\.svg$/.test(path)) return "viewer";
   if (views.has(path)) return "views";
   return /worker|engine|\.wasm$/.test(path) ? "engine" : "later";
 }

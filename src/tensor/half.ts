@@ -19,7 +19,10 @@ export function float16ToFloat32(
   half: ArrayLike<number>,
   out: Float32Array = new Float32Array(half.length),
 ): Float32Array {
-  float16Table ??= Float32Array.from({ length: 65536 }, (_, h) => float16Value(h));
+  if (!float16Table) {
+    float16Table = new Float32Array(65536);
+    for (let h = 0; h < 65536; h++) float16Table[h] = float16Value(h);
+  }
   for (let i = 0; i < half.length; i++) out[i] = float16Table[half[i]!]!;
   return out;
 }

@@ -27,22 +27,23 @@ export function instead(source: string, importer: RegExp, file: string): Plugin 
 /** What `entry` imports, and not what is imported later, in one file instead of twenty. */
 export const together = (name: string, entry: RegExp) => ({ name, test: entry, includeDependenciesRecursively: true });
 
-/** Has the browser fetch what is needed next while it still reads the page: files by the beginning of their names. */
-export function preloaded(names: RegExp): Plugin {
+/** Has the browser fetch what is needed next while it still reads the page: modules, and fonts, by the beginning or end of their names. */
+export function preloaded(modules: RegExp, fonts: RegExp): Plugin {
   return {
     name: "preloaded",
     enforce: "post",
     transformIndexHtml: {
       order: "post",
-      handler: (_html, { bundle }) =>
-        Object.keys(bundle ?? {})
-          .filter((file) => names.test(file))
-          .sort()
-          .map((file) => ({
-            tag: "link",
-            attrs: { rel: "modulepreload", href: `./${file}` },
-            injectTo: "head" as const,
-          })),
+      handler: (_html, { bundle }) => {
+        const files = Object.keys(bundle ?? {}).sort();
+        const link = (attrs: Record<string, string | boolean>) => ({ tag: "link", attrs, injectTo: "head" as const });
+        return [
+          ...files.filter((f) => modules.test(f)).map((f) => link({ rel: "modulepreload", href: `./${f}` })),
+          ...files
+            .filter((f) => fonts.test(f))
+            .map((f) => link({ rel: "preload", as: "font", crossorigin: true, href: `./${f}` })),
+        ];
+      },
     },
   };
 }

@@ -27,9 +27,15 @@ export function startPage(engine: EngineClient): void {
 
   effect(() => {
     const maps = store.maps();
-    if (maps?.state === "ready" && performance.getEntriesByName("qkv-first-picture").length === 0) {
-      requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("qkv-first-picture")));
-    }
+    if (store.run.value.state === "loading" || maps?.state === "loading") return;
+    const stood = (): void => {
+      if (maps?.state === "ready" && performance.getEntriesByName("qkv-first-picture").length === 0)
+        performance.mark("qkv-first-picture");
+      store.stands();
+    };
+    if (document.hidden)
+      stood(); // no frames come there
+    else requestAnimationFrame(() => requestAnimationFrame(stood));
   });
   effect(() => {
     const { view, page } = store.choice.value;

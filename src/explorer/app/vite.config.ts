@@ -7,7 +7,7 @@ const elements = withEffects(/src\/explorer\/(views|labs|chapters|engine|app)\/.
 export default defineConfig({
   root: fromHere("."),
   base: "./",
-  plugins: [elements, preloaded(/^assets\/(page|worker|engine-start)-/)],
+  plugins: [elements, preloaded(/^assets\/(page|worker)-/, /\.woff2$/)],
   build: {
     outDir,
     emptyOutDir: true,

@@ -29,10 +29,10 @@ export class Catalogue {
     return source.card;
   }
 
-  /** A source that is ready to run. */
+  /** A source that is ready to run; without a name the first. */
   async open(id: string, options: CallOptions = {}): Promise<Source> {
     await this.cards();
-    const source = this.#sources.get(id);
+    const source = id === "" ? [...this.#sources.values()][0] : this.#sources.get(id);
     if (!source) {
       throw new OptionError({
         where: "explore",

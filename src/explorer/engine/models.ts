@@ -11,6 +11,7 @@ import { readTokenizer } from "../../text/load.js";
 import { readTrace, type Trace } from "../../trace/index.js";
 import { lensRows } from "./lens.js";
 import { logitsAt, topOf } from "./predict.js";
+import type { Early, Served } from "./early.js";
 import type { CallOptions, DroppedFile, Edit, GenerationStep, ModelCard } from "./protocol.js";
 import { idsOf } from "./ids.js";
 import { asksForTarget, idInputs, sidesOf } from "./reading.js";
@@ -248,48 +249,31 @@ function fillShape(card: ModelCard, model: { config: Record<string, unknown> } |
   if (heads !== undefined) card.heads = heads;
 }
 
-interface Served {
-  models: {
-    id: string;
-    name: string;
-    base: string;
-    kind: "bundled" | "folder" | "trace" | "onnx";
-    files: { path: string; size: number }[];
-  }[];
+/** What the explorer's own server hands over. Nothing where there is no server (a page opened from disk). */
+export async function servedSources(base: string, server: Early): Promise<Source[]> {
+  const served = await server.start;
+  return Promise.all((served?.models ?? []).map((m) => servedSource(m, base, server)));
 }
 
-/** What the explorer's own server hands over. Nothing where there is no server (a page opened from disk). */
-export async function servedSources(base: string, start: Promise<Response | undefined>): Promise<Source[]> {
-  const response = await start;
-  if (!response?.ok) return [];
-  const { models } = (await response.json()) as Served;
-  const sources: Source[] = [];
-  for (const m of models) {
-    const at = new URL(m.base, base);
-    if (m.kind === "onnx") {
-      const { onnxSource } = await import("./onnx-source.js");
-      const card: ModelCard = { id: m.id, name: m.name, says: "an ONNX graph", source: "server", runs: true };
-      sources.push(onnxSource(card, base, (options) => fetchAll(at, m.files, options)));
-    } else if (m.kind === "trace")
-      sources.push(await servedTrace(m.id, m.name, new URL(encodeURIComponent(m.files[0]!.path), at)));
-    else {
-      const card: ModelCard = {
-        id: m.id,
-        name: m.name,
-        says: "",
-        source: m.kind === "bundled" ? "bundled" : "server",
-        runs: true,
-      };
-      const config = await fetch(new URL("config.json", at))
-        .then((r) => (r.ok ? r.json() : undefined))
-        .catch(() => undefined);
-      if (config) fillShape(card, config as Record<string, unknown>);
-      sources.push(
-        modelSource(card, async (options) => fromFiles(m.name, await fetchAll(at, m.files, options), options)),
-      );
-    }
+async function servedSource(
+  { id, name, kind, files, ...m }: Served["models"][0],
+  base: string,
+  server: Early,
+): Promise<Source> {
+  const at = new URL(m.base, base);
+  if (kind === "trace") return servedTrace(id, name, new URL(encodeURIComponent(files[0]!.path), at));
+  if (kind === "onnx") {
+    const { onnxSource } = await import("./onnx-source.js");
+    const card: ModelCard = { id, name, says: "an ONNX graph", source: "server", runs: true };
+    return onnxSource(card, base, (options) => fetchAll(server, at, files, options));
   }
-  return sources;
+  const card: ModelCard = { id, name, says: "", source: kind === "bundled" ? "bundled" : "server", runs: true };
+  const config = await server
+    .file(at, "config.json")
+    .then((r) => (r.ok ? r.json() : undefined))
+    .catch(() => undefined);
+  if (config) fillShape(card, config as Record<string, unknown>);
+  return modelSource(card, async (options) => fromFiles(name, await fetchAll(server, at, files, options), options));
 }
 
 async function servedTrace(id: string, name: string, at: URL): Promise<Source> {
@@ -312,6 +296,7 @@ const needed =
 
 /** Fetches a model's files with progress over all their bytes. */
 async function fetchAll(
+  server: Early,
   base: URL,
   listed: { path: string; size: number }[],
   options: CallOptions,
@@ -321,8 +306,7 @@ async function fetchAll(
   let done = 0;
   const out = new Map<string, Uint8Array>();
   const fetchOne = async ({ path, size }: { path: string; size: number }): Promise<void> => {
-    const at = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
-    const response = await fetch(at, options.signal ? { signal: options.signal } : {});
+    const response = await server.file(base, path, options.signal);
     if (!response.ok || !response.body) {
       throw new FileError({
         where: "explore",

@@ -2,24 +2,33 @@
 import { Engine } from "./engine.js";
 import { servedSources } from "./models.js";
 import type { Ask } from "./client.js";
+import type { Early } from "./early.js";
 import type { EngineError } from "./protocol.js";
 import type { WorkerScope } from "./worker.js";
 
+/** Milliseconds between two words of progress: each of them draws a part of the page again. */
+const pause = 50;
+
 /**
  * Answers what the page asks.
- * @param start  The server's answer to what models are here, asked for while this code was on its way.
+ * @param server  What was asked of the server while this code was on its way.
  */
-export function serve(scope: WorkerScope, start: Promise<Response | undefined>): (message: Ask) => void {
-  const engine = new Engine([() => servedSources(scope.location.href, start)]);
+export function serve(scope: WorkerScope, server: Early): (message: Ask) => void {
+  const engine = new Engine([() => servedSources(scope.location.href, server)]);
   const running = new Map<number, AbortController>();
 
   async function answer(id: number, method: string, args: unknown[]): Promise<void> {
     const control = new AbortController();
     running.set(id, control);
+    let told = performance.now();
     const options = {
       signal: control.signal,
-      onProgress: (done: number, total: number, says: string) =>
-        scope.postMessage({ id, progress: [done, total, says] }, []),
+      onProgress: (done: number, total: number, says: string) => {
+        const now = performance.now();
+        if (now - told < pause) return;
+        told = now;
+        scope.postMessage({ id, progress: [done, total, says] }, []);
+      },
       onStep: (step: unknown) => scope.postMessage({ id, step }, []),
     };
     try {

@@ -1,8 +1,9 @@
 /**
- * @file The first code of the worker: asks the server what models are here while the engine's own code is on its way, and keeps
- * what the page asks until it has come.
+ * @file The first code of the worker: asks the server for what is wanted first while the engine's own code is on its way, and
+ * keeps what the page asks until it has come.
  */
 import type { Answer, Ask } from "./client.js";
+import { askEarly } from "./early.js";
 
 export interface WorkerScope {
   onmessage: ((event: MessageEvent<Ask>) => void) | null;
@@ -14,9 +15,12 @@ const scope = globalThis as unknown as WorkerScope;
 const early: Ask[] = [];
 scope.onmessage = ({ data }) => { early.push(data); }; // biome-ignore format: one line
 
-/** Nothing where there is no server: a page opened from disk has only what is dropped on it. */
-const start = fetch(new URL("/api/start", scope.location.href)).catch(() => undefined);
+const opened = (): string | undefined => {
+  const ask = early.find((m) => "method" in m && m.method === "open");
+  return ask && "args" in ask ? (ask.args[0] as string) : undefined;
+};
+const server = askEarly(scope.location.href, opened);
 const { serve } = await import("./serve.js");
-const receive = serve(scope, start);
+const receive = serve(scope, server);
 for (const message of early) receive(message);
 scope.onmessage = ({ data }) => receive(data);

@@ -41,6 +41,10 @@ export interface Store {
     name: string,
     load: (progress: (done: number, total: number, says: string) => void) => Promise<T>,
   ): Signal<Loaded<T>>;
+  /** As `ask`, for what stands beside the picture: the engine is asked when the first picture stands. */
+  askBeside: Store["ask"];
+  /** The first picture stands, or none will. */
+  stands(): void;
   /** Forgets answers under a name that failed, so that they are asked again. */
   retry(): void;
   /** Forgets every answer and reads the text anew: after the engine died. Choices stay. */
@@ -70,6 +74,8 @@ export function createStore(engine: EngineClient): Store {
     return view?.kinds.find((k) => k.kind === choice.value.kind) ?? view?.kinds[0];
   });
   let nextStep: "push" | "replace" = "replace";
+  let stands = (): void => {};
+  const standing = new Promise<void>((resolve) => { stands = resolve; }); // biome-ignore format: one line
 
   const store: Store = {
     choice, focus, catalog, run, shown, kind, spoken, notice, mode, engine,
@@ -100,6 +106,13 @@ export function createStore(engine: EngineClient): Store {
       });
       return answer;
     },
+    askBeside(name, load) {
+      return this.ask(name, async (progress) => {
+        await standing;
+        return load(progress);
+      });
+    },
+    stands,
     retry() {
       for (const [name, answer] of answers) if (answer.peek().state === "failed") answers.delete(name);
       choice.value = { ...choice.peek() };
@@ -123,7 +136,7 @@ export function createStore(engine: EngineClient): Store {
       const view = last.value;
       const k = kind.value;
       if (!view || !k) return undefined;
-      return this.ask(`types ${view.id} ${k.kind}`, (onProgress) => engine.headTypes({ run: view.id, kind: k.kind }, { onProgress })).value;
+      return this.askBeside(`types ${view.id} ${k.kind}`, (onProgress) => engine.headTypes({ run: view.id, kind: k.kind }, { onProgress })).value;
     },
   }; // biome-ignore format: one object
 

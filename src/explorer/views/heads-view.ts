@@ -8,7 +8,6 @@ import { cellPixels } from "../draw/canvas.js";
 import { rampOf } from "../draw/colour.js";
 import type { Atlas, KindView } from "../engine/protocol.js";
 import { chooseHead, describeHead, headOf, layerOf, leading } from "../state/actions.js";
-import type { Loaded } from "../state/store.js";
 import { define, View } from "./base.js";
 import { weightLegend } from "./legend.js";
 import { mark } from "./mark.js";
@@ -48,9 +47,10 @@ class HeadsView extends View {
         ? waiting(store.run.value, "Reading the text")
         : html`<div class="grid-ghost" aria-hidden="true"></div>`;
     const size = this.large ? 64 : 32;
-    const atlas = store.ask(`atlas ${run.id} ${k.kind} ${size}`, (onProgress) =>
-      store.engine.atlas({ run: run.id, kind: k.kind, size }, { onProgress }),
-    ).value;
+    const load = (onProgress: (done: number, total: number, says: string) => void): Promise<Atlas> =>
+      store.engine.atlas({ run: run.id, kind: k.kind, size }, { onProgress });
+    const name = `atlas ${run.id} ${k.kind} ${size}`;
+    const atlas = (this.large ? store.ask(name, load) : store.askBeside(name, load)).value;
     void [layerOf(store, k), headOf(store, k)]; // the mark follows, in updated()
     const types = this.large ? store.types() : undefined;
     const many = k.layers.length * k.heads > manyHeads;
@@ -134,9 +134,7 @@ class HeadsView extends View {
     if (!run || !k) return;
     mark(this, layerOf(store, k), headOf(store, k));
     const size = this.large ? 64 : 32;
-    const atlas = store
-      .ask(`atlas ${run.id} ${k.kind} ${size}`, () => store.engine.atlas({ run: run.id, kind: k.kind, size }))
-      .peek() as Loaded<Atlas>;
+    const atlas = store.ask<Atlas>(`atlas ${run.id} ${k.kind} ${size}`, () => store.engine.atlas({ run: run.id, kind: k.kind, size })).peek(); // biome-ignore format: one question
     if (atlas.state !== "ready") return;
     const { scale, transform } = store.choice.peek();
     const mode = store.mode.peek();

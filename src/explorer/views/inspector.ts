@@ -130,7 +130,7 @@ class Inspector extends View {
   #badges(k: KindView): TemplateResult {
     const { store } = this;
     const run = store.shown.value!;
-    const loaded = store.ask(`badges ${run.id} ${k.kind}`, () =>
+    const loaded = store.askBeside(`badges ${run.id} ${k.kind}`, () =>
       store.engine.badges({ run: run.id, kind: k.kind }),
     ).value;
     if (loaded.state !== "ready")
