@@ -98,7 +98,7 @@ export function drawScene(
   g: CanvasRenderingContext2D,
   scene: Scene,
   look: Look,
-  options: { cells?: boolean; keep?: boolean } = {},
+  options: { cells?: boolean; keep?: boolean; hatch?: boolean } = {},
 ): void {
   if (!options.keep) g.clearRect(0, 0, scene.width, scene.height);
   for (const b of scene.boxes ?? []) {
@@ -110,23 +110,25 @@ export function drawScene(
     g.lineWidth = 2;
     g.strokeRect(b.x, b.y, b.width, b.height);
   }
-  if (scene.map || scene.cells.length > 0) drawMap(g, scene, look, options.cells ?? true);
+  if (scene.map || scene.cells.length > 0) drawMap(g, scene, look, options.cells ?? true, options.hatch ?? true);
   if (scene.lines.length > 0) drawLines(g, scene, look);
   drawLabels(g, scene, look);
 }
 
-function drawMap(g: CanvasRenderingContext2D, scene: Scene, look: Look, withCells: boolean): void {
+/** @param hatched draws what lies under pairs that may not attend; else it lies under the canvas, and cells leave it free */
+function drawMap(g: CanvasRenderingContext2D, scene: Scene, look: Look, withCells: boolean, hatched: boolean): void {
   const { plot, map } = scene;
   g.save();
   g.beginPath();
   g.rect(plot.x, plot.y, plot.width, plot.height);
   g.clip();
-  if (withCells && map) hatch(g, scene, look);
+  if (withCells && map && hatched) hatch(g, scene, look);
   const squares = look.hinton && hinton(g, scene, look);
   if (withCells && !squares) {
     g.imageSmoothingEnabled = false;
     for (const c of scene.cells) {
       if (c.rows * c.columns === 0) continue;
+      if (!hatched) g.clearRect(c.x, c.y, c.columns * c.cell, c.rows * c.cell); // a coarser tile that stood in
       g.drawImage(cellImage(c, look) as CanvasImageSource, c.x, c.y, c.columns * c.cell, c.rows * c.cell);
     }
   }
@@ -165,13 +167,15 @@ function grid(g: CanvasRenderingContext2D, { plot, map }: Scene, look: Look): vo
   g.strokeStyle = look.surface;
   g.lineWidth = 1;
   g.beginPath();
-  for (let c = 0; c <= columns; c++) {
+  const [c0, c1] = inside(x, zoom, columns + 1, plot.x, plot.width);
+  for (let c = c0; c < c1; c++) {
     const at = Math.round(x + c * zoom) + 0.5;
     if (at < plot.x - 1 || at > plot.x + plot.width + 1) continue;
     g.moveTo(at, plot.y);
     g.lineTo(at, plot.y + plot.height);
   }
-  for (let r = 0; r <= rows; r++) {
+  const [r0, r1] = inside(y, zoom, rows + 1, plot.y, plot.height);
+  for (let r = r0; r < r1; r++) {
     const at = Math.round(y + r * zoom) + 0.5;
     if (at < plot.y - 1 || at > plot.y + plot.height + 1) continue;
     g.moveTo(plot.x, at);
@@ -180,13 +184,21 @@ function grid(g: CanvasRenderingContext2D, { plot, map }: Scene, look: Look): vo
   g.stroke();
 }
 
+/** Which of so many cells in a row, the first at `start`, touch a window: from … to, the last left out. */
+function inside(start: number, cell: number, count: number, from: number, span: number): [number, number] {
+  const first = Math.max(0, Math.floor((from - start) / cell));
+  return [first, Math.max(first, Math.min(count, Math.ceil((from + span - start) / cell) + 1))];
+}
+
 function numbers(g: CanvasRenderingContext2D, scene: Scene, look: Look): void {
   g.textAlign = "center";
   g.textBaseline = "middle";
   g.font = `11px ${look.font}`;
   for (const c of scene.cells) {
-    for (let r = 0; r < c.rows; r++) {
-      for (let k = 0; k < c.columns; k++) {
+    const [r0, r1] = inside(c.y, c.cell, c.rows, scene.plot.y, scene.plot.height);
+    const [k0, k1] = inside(c.x, c.cell, c.columns, scene.plot.x, scene.plot.width);
+    for (let r = r0; r < r1; r++) {
+      for (let k = k0; k < k1; k++) {
         const w = c.values[r * c.columns + k]!;
         const text = look.signed ? (Math.abs(w) < 0.005 ? "" : w.toFixed(2).replace("0.", ".")) : shortWeight(w);
         if (!text) continue;

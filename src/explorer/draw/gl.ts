@@ -1,6 +1,7 @@
 /**
- * @file A WebGL2 program on a canvas. No WebGL and a lost context are not errors: `ok` is false, the caller draws with the 2D
- * canvas, and is told when the context is lost and when it is back.
+ * @file A WebGL2 program on a canvas. No WebGL, no graphics card and a lost context are not errors: `ok` is false, the caller
+ * draws with the 2D canvas, and is told when the context is lost and when it is back. Where a processor plays the card the 2D
+ * canvas is the faster one: tens of thousands of blended curves take half a second, and each frame is read back while the page waits.
  */
 
 export interface GlSource {
@@ -40,7 +41,7 @@ export class GlProgram {
   #start(): void {
     const { gl } = this;
     this.ok = false;
-    if (!gl || gl.isContextLost()) return;
+    if (!gl || gl.isContextLost() || isSoftware(gl)) return;
     const program = gl.createProgram()!;
     for (const [type, text] of [
       [gl.VERTEX_SHADER, this.#source.vertex],
@@ -78,7 +79,7 @@ export class GlProgram {
 }
 
 /** Whether a processor plays the graphics card: SwiftShader, llvmpipe, Windows' basic renderer. */
-export function isSoftware(gl: WebGL2RenderingContext): boolean {
+function isSoftware(gl: WebGL2RenderingContext): boolean {
   const names = gl.getExtension("WEBGL_debug_renderer_info");
   const name = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
   return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);

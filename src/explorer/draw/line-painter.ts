@@ -11,7 +11,7 @@ import { handlesOf, pen } from "../scene/curve.js";
 import { type Box, type Line, linesByHead, type Scene } from "../scene/scene.js";
 import type { Look } from "./canvas.js";
 import { headStyle, rgbOf } from "./colour.js";
-import { GlProgram, isSoftware, nearest } from "./gl.js";
+import { GlProgram, nearest } from "./gl.js";
 
 /** Pieces of a curve: enough that no corner is seen, fewer where there are tens of thousands. */
 const [pieces, fewPieces, many] = [32, 16, 5000];
@@ -94,7 +94,6 @@ export class LinePainter {
   /** The curves that are uploaded, head by head. */
   #held = new Map<number, readonly Line[]>();
   #count = 0;
-  #slow = false;
   #heads = "";
 
   /** @param changed is told when the context is lost or comes back */
@@ -104,8 +103,6 @@ export class LinePainter {
       fragment,
       uniforms: ["window", "pixel", "pieces", "cursor", "heads"],
       started: (gl) => {
-        // Without a graphics card tens of thousands of blended curves take half a second: the 2D canvas is the faster one.
-        this.#slow = isSoftware(gl);
         this.#held.clear();
         this.#heads = "";
         const stride = floats * 4;
@@ -127,7 +124,7 @@ export class LinePainter {
     return this.#program.canvas;
   }
   get ok(): boolean {
-    return this.#program.ok && !this.#slow;
+    return this.#program.ok;
   }
 
   /** Draws the part of a scene's curves that is in the window. @returns false when it cannot */

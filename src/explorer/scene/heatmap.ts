@@ -118,7 +118,7 @@ function axis(tokens: readonly string[], f: Frame, side: "query" | "key", measur
     const middle = (n + 0.5 - start) * f.zoom;
     if (middle < 0 || middle > span) continue;
     const text = words ? shortened(tokens[n]!, longestLabel) : `${n}`;
-    const size = words ? Math.min(f.size, Math.max(10, f.zoom)) : 11;
+    const size = words ? Math.min(f.size, Math.max(10, Math.round(2 * f.zoom) / 2)) : 11; // few sizes: widths are kept
     const place = down
       ? { x: f.left - 8, y: f.top + middle, align: "right" as const }
       : { x: f.left + middle, y: f.top - 8, align: words ? ("left" as const) : ("center" as const), upright: words };

@@ -25,14 +25,21 @@ class App extends View {
     addEventListener("dragover", this.#over);
     addEventListener("dragleave", this.#leave);
     addEventListener("drop", this.#drop);
+    this.addEventListener("pointermove", this.#moved);
   }
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     removeEventListener("dragover", this.#over);
     removeEventListener("dragleave", this.#leave);
     removeEventListener("drop", this.#drop);
+    this.removeEventListener("pointermove", this.#moved);
   }
 
+  /** A token or picture that was taken away under the pointer never learns that it was left. */
+  #moved = (e: PointerEvent): void => {
+    const { focus } = this.store;
+    if (Object.keys(focus.peek()).length > 0 && !(e.target as Element).closest("canvas, .token")) focus.value = {};
+  };
   #over = (e: DragEvent): void => {
     e.preventDefault();
     this.dragging = true;

@@ -34,10 +34,14 @@ let canvas: CanvasRenderingContext2D | null | undefined;
 const measured = new Map<string, number>();
 let measuredFont = "";
 
+/** Fonts of elements: to ask a style for one lays out the page, and a gesture asks in every frame. */
+const families = new WeakMap<Element, string>();
+
 /** Widths in the page's font. */
 export function measureIn(element: Element): Measure {
   canvas ??= document.createElement("canvas").getContext("2d");
-  const { fontFamily } = getComputedStyle(element);
+  const fontFamily = families.get(element) ?? getComputedStyle(element).fontFamily;
+  if (element.isConnected) families.set(element, fontFamily);
   const font = `${fontFamily} ${document.fonts?.status}`; // widths before the font has come do not hold after
   if (font !== measuredFont) {
     measured.clear();

@@ -49,11 +49,13 @@ class TilesView extends PictureView {
     super.connectedCallback();
     this.addEventListener("wheel", this.#wheel, { passive: false });
     document.addEventListener("keydown", this.#keys);
+    addEventListener("resize", this.#resized);
   }
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.removeEventListener("wheel", this.#wheel);
     document.removeEventListener("keydown", this.#keys);
+    removeEventListener("resize", this.#resized);
     for (const c of this.#asked.values()) c.abort(new DOMException("left", "AbortError"));
     this.#asked.clear();
     clearTimeout(this.#timer);
@@ -123,8 +125,13 @@ class TilesView extends PictureView {
     });
     return { k, f };
   }
+  #window = innerHeight; // to ask for it lays out the page
+  #resized = (): void => {
+    this.#window = innerHeight;
+    this.#ask();
+  };
   #height(): number {
-    return Math.max(320, Math.min(innerHeight - 290, 900, this.room));
+    return Math.max(320, Math.min(this.#window - 290, 900, this.room));
   }
 
   #draw(): void {
@@ -149,8 +156,7 @@ class TilesView extends PictureView {
     if (this.#painter?.canvas !== cells) this.#painter = new CellPainter(cells, () => this.#ask());
     const ratio = Math.min(2, devicePixelRatio || 1);
     const byGl = this.#painter.draw(scene, look, ratio);
-    cells.hidden = !byGl;
-    hatch.hidden = !byGl;
+    if (cells.hidden === byGl) cells.hidden = !byGl;
     const { plot } = scene;
     const place = `left:${plot.x}px;top:${plot.y}px;width:${plot.width}px;height:${plot.height}px`;
     if (hatch.dataset["at"] !== place) {
@@ -161,7 +167,7 @@ class TilesView extends PictureView {
     const g = canvas.getContext("2d");
     if (g) {
       g.setTransform(ratio, 0, 0, ratio, 0, 0);
-      drawScene(g, scene, look, { cells: !byGl });
+      drawScene(g, scene, look, { cells: !byGl, hatch: false });
     }
     this.#fetch(wanted);
   }
