@@ -25,7 +25,8 @@ function one(title: string, flop: number, threads: number, make: () => Promise<(
     return performance.now() - begin;
   };
   const nothing = async (): Promise<number[]> => [];
-  let run: () => unknown;
+  let made: Promise<() => unknown> | undefined;
+  const ready = (): Promise<() => unknown> => (made ??= make());
   return {
     title: `whole · ${title}`,
     flop,
@@ -34,13 +35,14 @@ function one(title: string, flop: number, threads: number, make: () => Promise<(
       {
         name: `qkv ${kernel.name}, all of it`,
         open: async () => {
-          run = await make();
+          const run = await ready();
           return { turn: (limits) => repeat(() => clocked(run), limits), result: nothing };
         },
       },
       {
         name: "its operations alone",
         open: async () => {
+          const run = await ready();
           const profile = new Profile(kernel);
           const alone = async (): Promise<number> => {
             const before = profile.total;

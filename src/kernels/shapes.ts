@@ -69,18 +69,23 @@ export function linearExtent(
   weight: Tensor | PackedWeight,
   options: { bias?: Tensor | undefined; residual?: Tensor | undefined } = {},
 ): { M: number; K: number; N: number; shape: number[] } {
-  const [N, K] = "kind" in weight ? [weight.rows, weight.columns] : weight.shape;
+  const isPacked = "kind" in weight;
+  const N = isPacked ? weight.rows : weight.shape[0];
+  const K = isPacked ? weight.columns : weight.shape[1];
   const refuse = (argument: string, got: readonly number[], expected: string): never => {
     throw new ShapeError({ where: "linear", argument, got: `has shape ${show(got)}`, expected });
   };
-  if (!("kind" in weight) && weight.shape.length !== 2) refuse("weight", weight.shape, "[outputs, inputs]");
+  if (!isPacked && weight.shape.length !== 2) refuse("weight", weight.shape, "[outputs, inputs]");
   if (x.shape.at(-1) !== K) refuse("x", x.shape, `a last axis of ${K}, the inputs of weight ${show([N, K])}`);
-  const shape = [...x.shape.slice(0, -1), N];
+  const shape = x.shape.slice();
+  shape[shape.length - 1] = N;
+  let M = 1;
+  for (let axis = 0; axis < shape.length - 1; axis++) M *= shape[axis];
   if (options.bias && options.bias.size !== N) refuse("bias", options.bias.shape, `[${N}], the outputs of the weight`);
   if (options.residual && !isSameShape(options.residual.shape, shape)) {
     refuse("residual", options.residual.shape, `${show(shape)}, the shape of the result`);
   }
-  return { M: shape.slice(0, -1).reduce((n, d) => n * d, 1), K, N, shape };
+  return { M, K, N, shape };
 }
 
 /** A weight or bias along the last axis of x. */
