@@ -127,7 +127,7 @@ export function nextChange(before: Seen, after: Seen, asked?: number): NextChang
 }
 
 /** How far the last vectors of two readings of one text are apart. */
-function vectorsMoved(was: Trace, now: Trace): NextChange["moved"] {
+export function vectorsMoved(was: Trace, now: Trace): NextChange["moved"] {
   const [a, b] = [was.hiddenStates.at(-1), now.hiddenStates.at(-1)];
   if (!a || !b || a.size !== b.size) return null;
   const width = a.shape.at(-1)!;

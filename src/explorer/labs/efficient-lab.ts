@@ -10,6 +10,8 @@ import { define, View } from "../views/base.js";
 import "../views/plain-map.js";
 import { failure, waiting } from "../views/waiting.js";
 import { chart } from "./chart.js";
+import { choices } from "./choices.js";
+import { headTools } from "./head-tools.js";
 
 export const tag = "qkv-efficient-lab";
 
@@ -20,7 +22,7 @@ interface Choice {
   /** What the slider is, with its range; none where there is nothing to choose. */
   size?: { name: string; from: number; to: number; step: number; start: number };
 }
-const choices: readonly Choice[] = [
+const offers: readonly Choice[] = [
   { id: "slidingWindow", name: "Window", says: "each token sees its neighbours; nothing else exists (Longformer's local part, Mistral)", size: { name: "window", from: 1, to: 128, step: 1, start: 8 } },
   { id: "strided", name: "Strided", says: "neighbours and every l-th token (Sparse Transformer, Child et al. 2019)", size: { name: "stride", from: 2, to: 64, step: 1, start: 6 } },
   { id: "fixed", name: "Fixed", says: "its own block and the summaries at the ends of earlier blocks (Child et al. 2019)", size: { name: "block", from: 2, to: 64, step: 1, start: 6 } },
@@ -46,7 +48,7 @@ class EfficientLab extends View {
     if (!run || !k) return waiting(store.run.value, "Reading the text");
     const x = store.choice.value.extra;
     const cross = k.kind === "cross";
-    const offered = cross ? choices.filter((c) => placeless.includes(c.id)) : choices;
+    const offered = cross ? offers.filter((c) => placeless.includes(c.id)) : offers;
     const m = offered.find((c) => c.id === x["mechanism"]) ?? offered[0]!;
     const size = m.size ? Math.min(m.size.to, Math.max(m.size.from, Number(x["size"] ?? m.size.start))) : 0;
     const [layer, head] = [layerOf(store, k), headOf(store, k)];
@@ -58,12 +60,11 @@ class EfficientLab extends View {
     return html`<article class="page lab">
       <h2>Efficient lab</h2>
       <p class="lead">Comparing every pair costs N². Each of these compares fewer, or all of them roughly. What is lost depends on the head: here is layer ${layer}, head ${head} of ${run.model.name}, on your text.</p>
-      <div class="choices" role="radiogroup" aria-label="Mechanisms">${offered.map((c) => html`<button role="radio" aria-checked=${c === m} @click=${() => store.change({ extra: { ...x, mechanism: c.id, size: String(c.size?.start ?? 0) } }, "push")}>${c.name}</button>`)}</div>
+      ${choices({ name: "mechanism", label: "Mechanisms", groups: [{ items: offered }], current: m.id, choose: (id, step) => store.change({ extra: { ...x, mechanism: id, size: String(offered.find((c) => c.id === id)!.size?.start ?? 0) } }, step) })}
       <p>${m.name}: ${m.says}.${cross ? " The others choose keys by where they stand beside the query; in cross-attention the two stand in different texts, so only those without places can be laid over it." : ""}</p>
       <div class="tools">
         ${m.size ? html`<label class="slider">${m.size.name} <input id="size" type="range" min=${m.size.from} max=${m.size.to} step=${m.size.step} .value=${String(size)} @input=${(e: Event) => store.change({ extra: { ...x, size: (e.target as HTMLInputElement).value } })} /><output>${size}</output></label>` : nothing}
-        <label>layer <select @change=${(e: Event) => store.change({ layer: Number((e.target as HTMLSelectElement).value) })}>${k.layers.map((l) => html`<option value=${l} ?selected=${l === layer}>${l}</option>`)}</select></label>
-        <label>head <select @change=${(e: Event) => store.change({ head: Number((e.target as HTMLSelectElement).value) })}>${[...Array(k.heads).keys()].map((h) => html`<option value=${h} ?selected=${h === head}>${h}</option>`)}</select></label>
+        ${headTools(store, run, k)}
       </div>
       ${!k.hasScores || !k.hasValues ? html`<p class="empty">${k.hasScores ? "The values v are not in this recording, and an output’s error cannot be told without them. Record it with them: qkv trace … --values" : "Finished maps are all there is here: without q, k and v no mechanism can be laid over them."}</p>` : answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value, k, m) : waiting(answer, "Computing both")}
     </article>`; // biome-ignore format: one template

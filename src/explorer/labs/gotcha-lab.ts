@@ -4,7 +4,7 @@
 import "../app/styles/prose.css";
 import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
-import type { GotchaAsked, GotchaShown } from "../engine/gotcha.js";
+import type { GotchaAsked, GotchaNotHere, GotchaShown } from "../engine/gotcha.js";
 import type { Guess } from "../engine/protocol.js";
 import { heatmapScene } from "../scene/heatmap.js";
 import { percent, tokenLabel } from "../scene/tokens.js";
@@ -14,7 +14,9 @@ import { signedLegend, weightLegend } from "../views/legend.js";
 import { lookOf, measureIn } from "../views/look.js";
 import { Picture } from "../views/picture.js";
 import { failure, waiting } from "../views/waiting.js";
-import { measured, type Mistake, mistakes, quantityName } from "./mistakes.js";
+import { choices } from "./choices.js";
+import { headTools } from "./head-tools.js";
+import { measured, type Mistake, mistakeGroups, mistakes, quantityName } from "./mistakes.js";
 
 export const tag = "qkv-gotcha-lab";
 
@@ -33,30 +35,30 @@ class GotchaLab extends View {
     const revealed = store.choice.value.extra["seen"] === mistake.id;
     this.#shown = undefined;
     const asked: GotchaAsked | undefined = run && k && {
-      run: run.id, id: mistake.id, kind: k.kind, layer: layerOf(store, k), head: headOf(store, k),
+      run: run.id, id: mistake.id, kind: k.kind, layer: layerOf(store, k), head: headOf(store, k), ...(mistake.rule && { rule: mistake.rule }),
     }; // biome-ignore format: one object
     const answer =
-      asked && revealed && k?.hasScores
-        ? store.ask<GotchaShown>(
+      asked && revealed
+        ? store.ask<GotchaShown | GotchaNotHere>(
             `gotcha ${JSON.stringify(asked)}`,
-            () => store.engine.lab("gotcha", asked) as Promise<GotchaShown>,
+            () => store.engine.lab("gotcha", asked) as Promise<GotchaShown | GotchaNotHere>,
           ).value
         : undefined;
-    if (answer?.state === "ready") this.#shown = answer.value;
+    if (answer?.state === "ready" && !("not" in answer.value)) this.#shown = answer.value;
+    if (!run || !k) return waiting(store.run.value, "Reading the text");
     return html`<article class="page lab">
       <h2>Gotcha lab</h2>
-      <p class="lead">Every mistake here has been shipped by somebody. Each runs on “${run?.text ?? ""}”, in every head of ${run?.model.name ?? "the model"} at once; the maps show layer ${asked?.layer ?? 0}, head ${asked?.head ?? 0}.</p>
-      <div class="choices" role="radiogroup" aria-label="Mistakes">
-        ${mistakes.map((m) => html`<button role="radio" aria-checked=${m === mistake} @click=${() => this.#choose(m)}>${m.name}</button>`)}
-      </div>
+      <p class="lead">Every mistake here has been shipped by somebody. Each runs on “${run.text}”, in every head of ${run.model.name} at once; the maps show one of them.</p>
+      <div class="tools">${headTools(store, run, k)}</div>
+      ${choices({ name: "mistake", label: "Mistakes", current: mistake.id, choose: (id, step) => this.#choose(id, step), groups: mistakeGroups.map(({ title, ids }) => ({ title, items: ids.map((id) => mistakes.find((m) => m.id === id)!) })) })}
       <section aria-labelledby="mistake">
         <h3 id="mistake">${mistake.name}</h3>
         <dl class="versions"><dt>wrong</dt><dd><code>${mistake.wrong}</code></dd><dt>right</dt><dd><code>${mistake.right}</code></dd></dl>
         <p class="ask"><b>Before you look:</b> ${mistake.ask}</p>
-        ${k && !k.hasScores ? html`<p class="empty">${run!.model.name} holds finished maps only. A mistake is made on the scores q·k, which are not in it. Open a model, or a trace with q and k.</p>` : nothing}
-        ${revealed || (k && !k.hasScores) ? nothing : html`<button class="primary" @click=${() => this.#reveal()}>Show me</button>`}
+        ${revealed ? nothing : html`<button class="primary" @click=${() => this.#reveal()}>Show me</button>`}
         ${answer?.state === "loading" ? waiting(answer, "Making the mistake") : nothing}
         ${answer?.state === "failed" ? failure(answer.message) : nothing}
+        ${answer?.state === "ready" && "not" in answer.value ? html`<p class="note" data-testid="not-here"><b>Not on this run.</b> ${answer.value.not}</p><p>${mistake.says}</p>` : nothing}
         ${this.#shown ? this.#result(this.#shown, mistake) : nothing}
       </section>
     </article>`; // biome-ignore format: one template
@@ -67,6 +69,7 @@ class GotchaLab extends View {
     const own = measured(s, mistake.change.of);
     return html`
       ${own ? html`<p class="lead" data-testid="change">${sentence(mistake, own)}</p>` : nothing}
+      ${s.note ? html`<p class="note">${s.note}</p>` : nothing}
       <div class="pair-of-maps">
         <figure><figcaption>right</figcaption><canvas data-map="right" role="img" aria-label="The right map"></canvas></figure>
         <figure><figcaption>wrong</figcaption><canvas data-map="wrong" role="img" aria-label="The wrong map"></canvas></figure>
@@ -79,10 +82,11 @@ class GotchaLab extends View {
         <tr><th scope="row">largest weight of a row, mean</th><td>${number(s.sharpness[1])}</td><td>right: ${number(s.sharpness[0])}</td></tr>
         <tr><th scope="row">largest change of a weight</th><td>${number(s.difference)}</td><td></td></tr>
       </tbody></table>
+      ${effect(s)}
       ${s.next ? this.#next(s.next) : nothing}
       <p>${mistake.says}</p>
       <p>Mend it: <code data-testid="fix">${mistake.right}</code></p>
-      ${mistake.rule ? html`<p class="soft">Find it in your own code: <code>qkv check my-attention.ts --rule ${mistake.rule}</code></p>` : html`<p class="soft">It lies outside attention: <code>qkv check ./my-model</code> sees a model only from outside.</p>`}`; // biome-ignore format: one template
+      ${s.rule ? html`<details class="rule" data-testid="rule"><summary>The rule of <code>qkv check</code> that finds it: ${s.rule.id}</summary><p>${s.rule.says} ${s.rule.why}</p><p>Mend it: ${s.rule.fix}</p><p class="soft">${s.rule.reference}</p></details><p class="soft">In your own code: <code>qkv check my-attention.ts --rule ${s.rule.id}</code></p>` : html`<p class="soft">It lies outside attention: <code>qkv check ./my-model</code> sees a model only from outside.</p>`}`; // biome-ignore format: one template
   }
 
   #next(next: NonNullable<GotchaShown["next"]>): TemplateResult {
@@ -93,8 +97,8 @@ class GotchaLab extends View {
       <p>Loss on this text ${loss(next.lossRight)} → <b>${loss(next.lossWrong)}</b> nats a token; the expectation of the next word moved by ${next.kl.toFixed(3)} nats (KL).</p>`;
   }
 
-  #choose(m: Mistake): void {
-    this.store.change({ extra: { ...this.store.choice.value.extra, mistake: m.id } }, "push");
+  #choose(id: string, step: "push" | "replace"): void {
+    this.store.change({ extra: { ...this.store.choice.value.extra, mistake: id } }, step);
   }
 
   #reveal(): void {
@@ -121,7 +125,7 @@ class GotchaLab extends View {
       let picture = this.#pictures.get(name);
       if (picture?.canvas !== canvas) this.#pictures.set(name, (picture = new Picture(canvas)));
       const scene = heatmapScene({
-        rows: labels(k.rows, s, s.rows), columns: labels(k.columns, s, s.columns), width, height: width, camera: null,
+        rows: labels(k.rows, s.pads?.rows, s.rows), columns: labels(k.columns, s.pads?.columns, s.columns), width, height: width, camera: null,
         measure: measureIn(this), says: `${name} map`,
         cells: [{ rows: s.rows, columns: s.columns, values: Float32Array.from(values), row0: 0, column0: 0, step: 1 }],
       }); // biome-ignore format: one object
@@ -131,9 +135,25 @@ class GotchaLab extends View {
 }
 
 /** The tokens along a map that may be padded, or of the first few tokens only. */
-function labels(tokens: Parameters<typeof tokenLabel>[0][], { pads = [0, 0] }: GotchaShown, count: number): string[] {
+function labels(
+  tokens: Parameters<typeof tokenLabel>[0][],
+  pads: readonly [number, number] = [0, 0],
+  count = 0,
+): string[] {
   const pad = (n: number): string[] => Array.from({ length: n }, () => "pad");
   return [...pad(pads[0]), ...tokens.map(tokenLabel), ...pad(pads[1])].slice(0, count);
+}
+
+/** What becomes of the output: of this attention, of the last layer. */
+function effect(s: GotchaShown): TemplateResult | typeof nothing {
+  if (s.output === null && s.moved === null) return nothing;
+  const said = [
+    ...(s.output === null ? [] : [`what this attention gives is off by ${percent(s.output)} of its length`]),
+    ...(s.moved === null
+      ? []
+      : [`${s.output === null ? "the" : "with every layer wrong, the"} last layer's vectors by ${percent(s.moved)}${s.output === null ? " of their length" : ""}`]),
+  ].join("; "); // biome-ignore format: one sentence
+  return html`<p data-testid="effect">The output: ${said}.</p>`;
 }
 
 /** What was said to happen, with what happened. */

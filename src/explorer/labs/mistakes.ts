@@ -2,7 +2,7 @@
 import type { GotchaShown } from "../engine/gotcha.js";
 
 /** What a mistake changes, always in the same direction. */
-export type Quantity = "sharpness" | "leaked" | "sums" | "difference" | "loss" | "moved";
+export type Quantity = "sharpness" | "leaked" | "sums" | "difference" | "moved";
 export interface Change {
   of: Quantity;
   way: "rises" | "falls";
@@ -201,7 +201,7 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "residual-missing",
-    change: { of: "loss", way: "rises" },
+    change: { of: "moved", way: "rises" },
     name: "no residual sum",
     wrong: "x = attention(norm(x))",
     right: "x = x + attention(norm(x))",
@@ -210,7 +210,7 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     id: "norm-order",
-    change: { of: "loss", way: "rises" },
+    change: { of: "moved", way: "rises" },
     name: "norm after the sum (post-norm for pre-norm)",
     wrong: "x = norm(x + f(x))",
     right: "x = x + f(norm(x))",
@@ -227,10 +227,8 @@ export function measured(s: GotchaShown, of: Quantity): [right: number, wrong: n
   if (of === "leaked") return [0, s.leaked];
   if (of === "sums") return [0, spread(s)];
   if (of === "difference") return [0, s.difference];
-  if (of === "moved") return s.next && [0, s.next.kl];
-  return s.next && s.next.lossRight !== null && s.next.lossWrong !== null
-    ? [s.next.lossRight, s.next.lossWrong]
-    : undefined;
+  const moved = s.moved ?? s.output; // where there is no model to run, what this attention gives
+  return moved === null ? undefined : [0, moved];
 }
 
 export const quantityName: Record<Quantity, string> = {
@@ -238,6 +236,21 @@ export const quantityName: Record<Quantity, string> = {
   leaked: "the share of weight on hidden tokens",
   sums: "the furthest a row's sum is from 1",
   difference: "the largest error of a weight",
-  loss: "the loss on this text, in nats a token,",
-  moved: "the next word's expectation moves (KL, in nats): it",
+  moved: "the error of the last layer's vectors, as a share of their length,",
 };
+
+/** Mistakes as they are offered: by what they are about. */
+export const mistakeGroups: readonly { title: string; ids: readonly string[] }[] = [
+  { title: "scale", ids: ["scale-missing", "scale-d_model", "scale-twice"] },
+  {
+    title: "mask",
+    ids: ["mask-multiplied-before-softmax", "mask-after-softmax", "causal-reversed", "causal-off-by-one", "future-leak", "padding-leak"],
+  }, // biome-ignore format: a list
+  { title: "softmax", ids: ["softmax-axis", "softmax-missing"] },
+  {
+    title: "heads, batch",
+    ids: ["heads-split-without-transpose", "heads-merged-without-transpose", "gqa-tile-for-repeat", "batch-transposed"],
+  },
+  { title: "positions", ids: ["left-pad-positions", "rope-layout"] },
+  { title: "block", ids: ["residual-missing", "norm-order"] },
+];

@@ -1,6 +1,6 @@
-/** @file A run that a mistake cannot be shown on. */
-import { OptionError } from "../../../tensor/index.js";
+/** @file A run that a mistake cannot be shown on: no error, but an answer that says plainly why. */
 
-export function refused(got: string, fix: string): OptionError {
-  return new OptionError({ where: "gotcha lab", argument: "this run", got, fix });
-}
+export class NotHere extends Error {}
+
+/** @param why  a sentence: what there is instead, and where to look */
+export const notHere = (why: string): NotHere => new NotHere(why);

@@ -1,15 +1,20 @@
 /** @file Right beside wrong, as the page shows it: two maps, what differs, and what becomes of the next word. */
 import { type Trace, visibleWeights } from "../../../trace/index.js";
-import { divergence, logitsAt, meanLoss, topOf, writesOn } from "../predict.js";
+import { divergence, logitsAt, meanLoss, topOf, vectorsMoved, writesOn } from "../predict.js";
 import type { Guess, Kind } from "../protocol.js";
 import type { Source } from "../sources.js";
 import type { Whole } from "./readings.js";
 
+/** Why a mistake cannot be shown on this run. */
+export interface GotchaNotHere {
+  not: string;
+}
+
 export interface GotchaShown {
   rows: number;
   columns: number;
-  /** How many of the rows and columns are padding, in front and behind. */
-  pads?: [number, number];
+  /** How many of the rows and of the columns are padding, in front and behind. */
+  pads?: { rows: [number, number]; columns: [number, number] };
   /** NaN = may not attend. */
   right: Float32Array;
   wrong: Float32Array;
@@ -21,6 +26,14 @@ export interface GotchaShown {
   sharpness: [number, number];
   /** Largest |difference| of a weight. */
   difference: number;
+  /** ‖wrong − right‖ / ‖right‖ of what this attention gives, all heads together; null where v is not known. */
+  output: number | null;
+  /** The same of the last layer's vectors, mean over tokens; null where there is no model to run. */
+  moved: number | null;
+  /** What the reader should know of how the mistake is made here. */
+  note?: string;
+  /** The rule of `qkv check` that finds it. */
+  rule?: { id: string; says: string; why: string; fix: string; reference: string };
   next?: { right: Guess[]; wrong: Guess[]; kl: number; lossRight: number | null; lossWrong: number | null };
 }
 
@@ -35,22 +48,41 @@ export function nextWord(
 
 /** Two readings as the page shows them. */
 export function wholeShown(
-  { right, wrong, pads }: Whole,
+  { right, wrong, pads: around = [0, 0] }: Whole,
   at: { layer: number; kind: Kind; head: number; source: Source },
 ): GotchaShown {
   const [a, b] = [right.record(at.layer, at.kind), wrong.record(at.layer, at.kind)];
-  const shown = compared(
-    visibleWeights(a, { head: at.head }),
-    visibleWeights(b, { head: at.head }).map((w) => (Number.isNaN(w) ? 0 : w)),
-    a.queries,
-    a.keys,
-    pads,
-  );
-  const last = -1 - (pads?.[1] ?? 0);
+  const none: [number, number] = [0, 0];
+  // Of two stacks only the source is padded: the rows of the encoder, and the columns of both that look at it.
+  const pads = {
+    rows: at.kind === "cross" || at.kind === "decoder" ? none : around,
+    columns: at.kind === "decoder" ? none : around,
+  };
+  const shown: GotchaShown = {
+    ...compared(
+      visibleWeights(a, { head: at.head }),
+      visibleWeights(b, { head: at.head }).map((w) => (Number.isNaN(w) ? 0 : w)),
+      a.queries,
+      a.keys,
+      pads.rows,
+    ),
+    moved: movedBy(right, wrong, around),
+    ...(around !== none && { pads }),
+  };
+  const last = -1 - (right.info.sources ? 0 : around[1]);
   const [x, y] = [logitsAt(right, last), logitsAt(wrong, last)];
-  if (!x || !y || !writesOn(right)) return { ...shown, ...(pads && { pads }) };
-  const loss = (trace: Trace): number | null => (pads ? null : meanLoss(trace));
-  return { ...shown, ...(pads && { pads }), next: nextWord(at.source, [x, y], [loss(right), loss(wrong)]) };
+  if (!x || !y || !writesOn(right)) return shown;
+  const padded = around[0] + around[1] > 0;
+  const loss = (trace: Trace): number | null => (padded && !right.info.sources ? null : meanLoss(trace));
+  return { ...shown, next: nextWord(at.source, [x, y], [loss(right), loss(wrong)]) };
+}
+
+/** How far the last layer's vectors of two readings are apart, as a share of their length, mean over the text's own tokens. */
+export function movedBy(right: Trace, wrong: Trace, pads: readonly [number, number] = [0, 0]): number | null {
+  const moved = vectorsMoved(right, wrong)?.tokens;
+  if (!moved) return null;
+  const own = right.info.sources ? moved : moved.slice(pads[0], moved.length - pads[1]);
+  return own.reduce((sum, x) => sum + x, 0) / own.length;
 }
 
 /** The numbers beside the two maps. */
@@ -81,5 +113,16 @@ export function compared(
     sharpness[0] += most[0] / real;
     sharpness[1] += most[1] / real;
   }
-  return { rows, columns, right, wrong, sums, leaked: total > 0 ? leaked / total : 0, sharpness, difference };
+  return {
+    rows,
+    columns,
+    right,
+    wrong,
+    sums,
+    leaked: total > 0 ? leaked / total : 0,
+    sharpness,
+    difference,
+    output: null,
+    moved: null,
+  };
 }
