@@ -35,6 +35,8 @@ export interface EfficientShown {
   exactMilliseconds: number;
   /** What the reader should know: "has length 21, no multiple of blockSize 4; it is padded". */
   notes: string[];
+  /** Later tokens may not be seen. */
+  causal: boolean;
   /** What it is compared with. */
   against: string;
   /** Where that is not this model's own attention: the same against it. */
@@ -53,7 +55,8 @@ const unit = (length: number) => {
   return tensor(data, [length, length]);
 };
 
-const mechanisms: Record<
+/** The mechanisms the page offers, by name. */
+export const mechanisms: Record<
   string,
   {
     run: Any;
@@ -207,6 +210,7 @@ const laidOver = async (...[asked, , context]: Parameters<LabCall>): Promise<Omi
     }),
     milliseconds,
     exactMilliseconds,
+    causal,
     against: m.shared
       ? "its own exact attention, in which queries are their own keys"
       : m.sideways
@@ -284,6 +288,9 @@ function compared(o: {
   };
 }
 
+/** To ten thousand tokens. */
+export const measuredLengths = [256, 512, 1024, 2048, 4096, 10_000] as const;
+
 function costs(
   m: (typeof mechanisms)[string],
   size: number,
@@ -291,7 +298,7 @@ function costs(
   headDim: number,
   shown: number,
 ): EfficientShown["cost"] {
-  const lengths = [...new Set([shown, 256, 512, 1024, 2048, 4096, 10_000])].sort((a, b) => a - b);
+  const lengths = [...new Set([shown, ...measuredLengths])].sort((a, b) => a - b);
   return lengths.map((length) => {
     const own = m.run.cost({ length, headDim }, { causal, ...m.options(size, length) });
     const exact = slidingWindow.cost(

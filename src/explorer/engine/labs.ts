@@ -32,6 +32,7 @@ export const labs: Record<string, LabCall> = {
   forming: later(async () => (await import("./sequence.js")).forming),
   taskRow: later(async () => (await import("./sequence.js")).taskRow),
   efficient: later(async () => (await import("./efficient.js")).efficient),
+  efficientTimes: later(async () => (await import("./efficient-times.js")).efficientTimes),
   block: later(async () => (await import("./block.js")).block),
   checklist: later(async () => (await import("./checklist.js")).checklist),
   reference: later(async () => (await import("./reference.js")).reference),

@@ -23,8 +23,8 @@ export function choices(o: {
     o.choose(radio.value, radio.matches(":focus-visible") ? "replace" : "push");
   };
   return html`<fieldset class="choice-set" @change=${change}><legend class="sr">${o.label}</legend>${o.groups.map(
-    (g) => html`<div class="choices">${g.title ? html`<span class="group-name">${g.title}</span>` : nothing}${g.items.map(
+    (g) => html`<div class="choice-group">${g.title ? html`<span class="group-name">${g.title}</span>` : nothing}<div class="choices">${g.items.map(
       (i) => html`<label class="choice"><input type="radio" name=${o.name} value=${i.id} .checked=${i.id === o.current} />${i.name}</label>`,
-    )}</div>`,
+    )}</div></div>`,
   )}</fieldset>`; // biome-ignore format: one template
 }

@@ -3,11 +3,13 @@ import "../app/styles/prose.css";
 import "../app/styles/labs.css";
 import { html, nothing, type TemplateResult } from "lit";
 import type { EfficientAsked, EfficientShown } from "../engine/efficient.js";
+import type { TimesAsked, TimesStep } from "../engine/efficient-times.js";
 import type { KindView } from "../engine/protocol.js";
 import { percent, tokenLabel } from "../scene/tokens.js";
 import { headOf, layerOf } from "../state/actions.js";
 import { define, View } from "../views/base.js";
 import "../views/plain-map.js";
+import { Stoppable } from "../views/stoppable.js";
 import { failure, waiting } from "../views/waiting.js";
 import { chart } from "./chart.js";
 import { choices } from "./choices.js";
@@ -41,6 +43,10 @@ const offers: readonly Choice[] = [
 const placeless = ["linformer", "performer", "linearAttention"];
 
 class EfficientLab extends View {
+  readonly #work = new Stoppable(this, (what) => `The measuring stopped: ${what}`);
+  /** What was measured, for the mechanism and size it was measured with. */
+  #times: { of: string; steps: TimesStep[] } = { of: "", steps: [] };
+
   override render(): TemplateResult {
     const { store } = this;
     const run = store.shown.value;
@@ -66,14 +72,19 @@ class EfficientLab extends View {
         ${m.size ? html`<label class="slider">${m.size.name} <input id="size" type="range" min=${m.size.from} max=${m.size.to} step=${m.size.step} .value=${String(size)} @input=${(e: Event) => store.change({ extra: { ...x, size: (e.target as HTMLInputElement).value } })} /><output>${size}</output></label>` : nothing}
         ${headTools(store, run, k)}
       </div>
-      ${!k.hasScores || !k.hasValues ? html`<p class="empty">${k.hasScores ? "The values v are not in this recording, and an output’s error cannot be told without them. Record it with them: qkv trace … --values" : "Finished maps are all there is here: without q, k and v no mechanism can be laid over them."}</p>` : answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value, k, m) : waiting(answer, "Computing both")}
+      ${!k.hasScores || !k.hasValues ? html`<p class="empty">${k.hasScores ? "The values v are not in this recording, and an output’s error cannot be told without them. Record it with them: qkv trace … --values" : "Finished maps are all there is here: without q, k and v no mechanism can be laid over them."}</p>` : answer.state === "failed" ? failure(answer.message) : answer.state === "ready" ? this.#result(answer.value, k, m, size) : waiting(answer, "Computing both")}
     </article>`; // biome-ignore format: one template
   }
 
-  #result(r: EfficientShown, k: KindView, m: Choice): TemplateResult {
+  #result(r: EfficientShown, k: KindView, m: Choice, size: number): TemplateResult {
     const roughly = placeless.includes(m.id);
     const [labels, columns] = [k.rows.map(tokenLabel), k.columns.map(tokenLabel)];
     const points = (values: Float32Array): { x: number; y: number }[] => Array.from(values, (y, x) => ({ x, y }));
+    const asked: TimesAsked = { mechanism: m.id, size, headDim: k.headDim, causal: r.causal };
+    const times = this.#times.of === JSON.stringify(asked) ? this.#times.steps : [];
+    const measured = (length: number): TimesStep | undefined => times.find((t) => t.length === length);
+    const ms = (x: number | undefined): string => (x === undefined ? "–" : x.toFixed(x < 10 ? 2 : 0));
+    const timed = (which: "exact" | "own"): { x: number; y: number }[] => times.flatMap((t) => (t[which] === undefined ? [] : [{ x: t.length, y: t[which] }])); // biome-ignore format: one list
     return html`
       <p class="lead" data-testid="efficient">${roughly ? "All keys are seen." : html`It keeps <span class="figure">${percent(r.totalKept)}</span> of the weight.`} The output is off by <span class="figure">${percent(r.totalError)}</span>, against ${r.against}.${r.model ? html` Against this model’s own attention ${roughly ? nothing : html`it keeps <span class="figure">${percent(r.model.totalKept)}</span> and `}it is off by <span class="figure" data-testid="model-error">${percent(r.model.totalError)}</span>.` : nothing}${r.notes.map((n) => html` <span class="soft">(The text ${n}.)</span>`)}</p>
       <div class="two-up"><figure><figcaption>Exact</figcaption><qkv-plain-map .map=${{ rows: labels, columns, values: r.exact, says: "Exact attention.", height: 360 }}></qkv-plain-map></figure>
@@ -82,9 +93,24 @@ class EfficientLab extends View {
         ${chart({ title: r.model ? "Query by query; vs model: error against the model’s own attention" : "Query by query", x: "query", y: "share", top: Math.ceil(Math.max(1, ...r.error, ...(r.model?.error ?? []))), lines: [...(roughly ? [] : [{ name: "kept", colour: "var(--line-b)", points: points(r.kept) }]), { name: "error", colour: "var(--line-a)", dash: "7 3", points: points(r.error) }, ...(r.model ? [{ name: "vs model", colour: "var(--line-c)", dash: "2 3", points: points(r.model.error) }] : [])] })}
         ${chart({ title: "Multiply-adds of one head, counted by the code that runs", x: "tokens", y: "multiply-adds", logX: true, logY: true, lines: [{ name: "exact", colour: "var(--line-c)", points: r.cost.map((c) => ({ x: c.length, y: c.exact })) }, { name: m.name, colour: "var(--line-a)", dash: "7 3", points: r.cost.map((c) => ({ x: c.length, y: c.own })) }] })}
       </div>
-      <div class="scrolls" tabindex="0" role="group" aria-label="Costs"><table class="numbers" data-testid="cost"><caption>What one head costs. On these ${sizeOf(k)} tokens, measured: ${m.name} ${r.milliseconds.toFixed(2)} ms, exact ${r.exactMilliseconds.toFixed(2)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">FLOP exact</th><th scope="col">FLOP ${m.name}</th><th scope="col">less by</th><th scope="col">read and written, exact</th><th scope="col">${m.name}</th><th scope="col">an N × N map would be</th></tr></thead>
-        <tbody>${r.cost.map((c) => html`<tr><td>${c.length.toLocaleString("en")}</td><td>${million(2 * c.exact)}</td><td>${million(2 * c.own)}</td><td>${(c.exact / c.own).toFixed(1)}×</td><td>${megabytes(c.exactBytes)}</td><td>${megabytes(c.ownBytes)}</td><td>${megabytes(c.mapBytes)}</td></tr>`)}</tbody></table></div>
+      <p class="buttons">${this.#work.busy ? this.#work.button : html`<button id="measure" @click=${() => this.#measure(asked)}>Measure up to 10,000 tokens here</button>`} <span class="soft" role="status" data-testid="times">${this.#work.busy ? `Measuring; ${times.length} of ${r.cost.length - 1} lengths done.` : ""}</span></p>
+      ${this.#work.alarm}
+      ${times.length > 1 ? html`<div class="two-up charts">${chart({ title: "Milliseconds of one head, measured here", x: "tokens", y: "ms", logX: true, logY: true, lines: [{ name: "exact", colour: "var(--line-c)", points: timed("exact") }, { name: m.name, colour: "var(--line-a)", dash: "7 3", points: timed("own") }] })}<p class="soft">Measured one after the other on normal numbers in this page's worker, one thread, the median of up to nine runs; what took over a second and a half is not run at the next length (–). Arithmetic is not time: reading memory in order, which exact attention does, can be quicker than skipping about in it.</p></div>` : nothing}
+      <div class="scrolls" tabindex="0" role="group" aria-label="Costs"><table class="numbers" data-testid="cost"><caption>What one head costs. On these ${sizeOf(k)} tokens, measured: ${m.name} ${r.milliseconds.toFixed(2)} ms, exact ${r.exactMilliseconds.toFixed(2)} ms</caption><thead><tr><th scope="col">tokens</th><th scope="col">FLOP exact</th><th scope="col">FLOP ${m.name}</th><th scope="col">less by</th><th scope="col">read and written, exact</th><th scope="col">${m.name}</th><th scope="col">an N × N map would be</th><th scope="col">ms exact</th><th scope="col">ms ${m.name}</th></tr></thead>
+        <tbody>${r.cost.map((c) => html`<tr><td>${c.length.toLocaleString("en")}</td><td>${million(2 * c.exact)}</td><td>${million(2 * c.own)}</td><td>${(c.exact / c.own).toFixed(1)}×</td><td>${megabytes(c.exactBytes)}</td><td>${megabytes(c.ownBytes)}</td><td>${megabytes(c.mapBytes)}</td><td>${ms(measured(c.length)?.exact)}</td><td>${ms(measured(c.length)?.own)}</td></tr>`)}</tbody></table></div>
       <p class="soft">Exact attention in this library never stores that map either: memory is O(N), only the arithmetic is N². More on your own data: <code>qkv compare</code>.</p>`; // biome-ignore format: one template
+  }
+
+  async #measure(asked: TimesAsked): Promise<void> {
+    const times = { of: JSON.stringify(asked), steps: [] as TimesStep[] };
+    this.#times = times;
+    const onStep = (step: unknown): void => {
+      times.steps.push(step as TimesStep);
+      this.requestUpdate();
+    };
+    await this.#work.start(async ({ signal }) => {
+      await this.store.engine.lab("efficientTimes", asked, { signal, onStep });
+    });
   }
 }
 

@@ -111,6 +111,19 @@ describe.skipIf(cannot)("labs and chapters", () => {
     const flop = 2 * ((10_000 * 10_001) / 2) * 2 * d; // pairs of the lower triangle, q·k and weight·v, 2 FLOP each
     expect(last[1]).toBe(`${(flop / 1e6).toLocaleString("en", { maximumFractionDigits: 0 })} M`);
     expect(last[6]).toBe("400.0 MB");
+    expect(last.slice(7)).toEqual(["–", "–"]); // not measured yet
+    await page.click("#measure");
+    const ms = async (): Promise<number[]> =>
+      (await table.locator("tbody tr").last().locator("td").allTextContents()).slice(7).map(Number);
+    await eventually(async () => (await ms()).every((x) => x > 0)).toBe(true);
+    expect(await page.locator(".charts .chart figcaption").allTextContents()).toContain(
+      "Milliseconds of one head, measured here",
+    );
+    expect(await page.getByRole("radio").count()).toBe(12);
+    await page.getByRole("radio", { name: "Window", exact: true }).focus();
+    await page.keyboard.press("ArrowRight");
+    await eventually(() => table.locator("thead").textContent()).toContain("ms Strided");
+    expect(await page.locator(".charts .chart").count()).toBe(2); // another mechanism: not measured yet
     await page.close();
   });
 
