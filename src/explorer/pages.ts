@@ -23,17 +23,22 @@ const chapter = (id: string, title: string, says: string): Page => ({
 });
 
 export const pages: readonly Page[] = [
-  chapter("intuition", "1 · Who looks at whom", "One sentence, and what each word takes from the others."),
-  chapter("numbers", "2 · Query, key, value", "Three tokens, two numbers each, every step by hand."),
-  chapter("example", "3 · The smallest example", "Forty lines of TypeScript that run here and can be changed."),
-  chapter("shapes", "4 · Shapes", "What is [batch, heads, length, size], on the model you have open."),
-  chapter("causal", "5 · The causal mask", "Why the future must be absent, and what zeroing does instead."),
-  chapter("cost", "6 · What it costs", "Where N² is, where it is not, and what memory really needs."),
-  chapter("mistakes", "7 · Three mistakes", "Scale, mask and length, each made on purpose."),
-  chapter("heads", "8 · Many heads", "What one head cannot do, and what several do here."),
-  chapter("block", "9 · The whole block", "Norm, attention, residual, feed-forward, stage by stage."),
-  chapter("checklist", "10 · The checklist, run", "The tutorial's list as tests on this very model."),
-  chapter("next", "11 · What came next", "BERT, GPT, T5, and attention for long texts."),
+  chapter(
+    "why",
+    "1 · Why attention",
+    "What a recurrent network loses on the way, computed now, and what attention does instead.",
+  ),
+  chapter("intuition", "2 · Who looks at whom", "One sentence, and what each word takes from the others."),
+  chapter("numbers", "3 · Query, key, value", "Three tokens, two numbers each, every step by hand."),
+  chapter("example", "4 · The smallest example", "Forty lines of TypeScript that run here and can be changed."),
+  chapter("shapes", "5 · Shapes", "What is [batch, heads, length, size], on the model you have open."),
+  chapter("causal", "6 · The causal mask", "Why the future must be absent, and what zeroing does instead."),
+  chapter("cost", "7 · What it costs", "Where N² is, where it is not, and what memory really needs."),
+  chapter("mistakes", "8 · Three mistakes", "Scale, mask and length, each made on purpose."),
+  chapter("heads", "9 · Many heads", "What one head cannot do, and what several do here."),
+  chapter("block", "10 · The whole block", "Norm, attention, residual, feed-forward, stage by stage."),
+  chapter("checklist", "11 · The checklist, run", "The tutorial's list as tests on this very model."),
+  chapter("next", "12 · What came next", "BERT, GPT, T5, and attention for long texts."),
   {
     id: "gotchas",
     title: "Gotcha lab",

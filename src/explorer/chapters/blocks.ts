@@ -18,7 +18,18 @@ export type Block =
   | { live: Live }
   | { link: string; page: string };
 
-export type Live = "play" | "shapes" | "cost" | "stream" | "block" | "checks" | "checklist" | "scale" | "resting";
+export type Live =
+  | "play"
+  | "shapes"
+  | "cost"
+  | "stream"
+  | "block"
+  | "checks"
+  | "checklist"
+  | "scale"
+  | "resting"
+  | "slopes"
+  | "mask";
 
 export interface Chapter {
   id: string;

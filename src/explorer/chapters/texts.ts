@@ -10,6 +10,42 @@ const repeated = "The whale rose, and the sea rose with the whale; the ship turn
 
 export const chapters: readonly Chapter[] = [
   {
+    id: "why",
+    title: "Why attention",
+    blocks: [
+      {
+        p: "Before 2017 a text was read by recurrent networks: one token after the other, all that was read so far kept in one state of fixed size. Two things follow. No step can begin before the one before it is done, so a long text is a long chain. And what will be needed later must survive every step in between: in the state as the text is read, and, when the network learns from a mistake, in the slope that runs back through the same steps.",
+      },
+      {
+        ask: "A plain RNN should have kept the first of 24 tokens. Before it has learned anything: of the slope that arrives one token back, how much arrives at the far end?",
+        choices: ["about a half", "about a hundredth", "less than a ten-thousandth"],
+        right: 2,
+        answer:
+          "Less than a ten-thousandth. On its way back the slope is multiplied once for each token, by a matrix and by the slope of tanh, and both make it smaller: after k steps it is about a k-th power. Had they made it larger it would explode instead. The lines below are computed now.",
+      },
+      { live: "slopes" },
+      {
+        p: "Attention joins any two tokens in **one** step: the last token asks, and the first answers directly. The slope comes back the same way, whatever the distance, and since no token waits for another, all of them are computed at once. The price is that every pair is compared.",
+      },
+      {
+        wrong: "“RNNs and LSTMs suffer from the vanishing/exploding gradient problem”, in one breath.",
+        right:
+          "RNNs do. The LSTM was built against it (Hochreiter & Schmidhuber 1997): its cell is added to and not multiplied through, and a gate decides what stays. Untrained, that gate stands half open, which is why its line falls too; once it has learned to stay open the line is level. It must learn that first, and attention need not.",
+      },
+      {
+        wrong: "“These models have a limited context window.”",
+        right:
+          "They have none: the window is the Transformer's. What fails is memory. Everything must pass through one state, step by step, and in practice what lies more than some two hundred words back no longer matters much (Khandelwal et al. 2018, arXiv:1805.04623).",
+      },
+      {
+        wrong: "The Transformer, “introduced as a breakthrough solution”, as if attention came with it.",
+        right:
+          "Attention is older: it was added to recurrent translators first, so that the writer could look back at the whole source (Bahdanau et al. 2014, arXiv:1409.0473). What was new in 2017 was to leave the recurrence out (Vaswani et al., arXiv:1706.03762).",
+      },
+      { link: "Train all three before your eyes: the sequence lab", page: "sequence" },
+    ],
+  },
+  {
     id: "intuition",
     title: "Who looks at whom",
     blocks: [
@@ -27,11 +63,6 @@ export const chapters: readonly Chapter[] = [
         view: "text",
         says: "Point at a word: the others are shaded by how much it takes from them.",
         set: { text: repeated, query: -1, ...firstLook },
-      },
-      {
-        wrong: "RNNs and LSTMs “have a limited context window”.",
-        right:
-          "They have none: the window is the Transformer's. What fails is memory. Everything must pass through one state, step by step, and in practice what lies more than some two hundred words back no longer matters much (Khandelwal et al. 2018, arXiv:1805.04623). LSTMs were built against vanishing gradients in the first place.",
       },
       {
         wrong: "Self-attention, explained without a word on position.",
@@ -139,7 +170,8 @@ export const chapters: readonly Chapter[] = [
       {
         p: "A model that is to say the next token must not see it. So a token may look at itself and at what came before: the lower triangle. The hatched pairs below do not have weight 0, they are **absent**: the softmax never heard of them.",
       },
-      { view: "map", says: "The map of one head. Hatched = may not attend.", set: { text: repeated } },
+      { view: "map", says: "The map of one head. Hatched = may not attend.", set: { text: repeated, kind: "decoder" } },
+      { live: "mask" },
       {
         wrong: "`np.triu(ones, 1)` as the mask of what is kept.",
         right: "That keeps exactly the future and hides the past and the token itself. Keep `np.tril(ones)`.",
@@ -163,7 +195,7 @@ export const chapters: readonly Chapter[] = [
     title: "What it costs",
     blocks: [
       {
-        p: "Scores and mixing each take N · N · d multiply-adds a head; each of the four projections takes N · D · D, with D = heads · d. For the run you have open:",
+        p: "Scores and mixing each take N · N · d multiply-adds a head, half of them where the future is hidden and skipped. The projections of q and o take N · D · D each, with D = heads · d; those of k and v as much, or less where heads share them. For the run you have open:",
       },
       { live: "cost" },
       {

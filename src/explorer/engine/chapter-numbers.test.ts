@@ -5,6 +5,7 @@ import { normals } from "../../tensor/random.js";
 import type { RestingShown, ScaleShown } from "./chapter-numbers.js";
 import { Engine } from "./engine.js";
 import { modelSource } from "./models.js";
+import type { SlopesShown } from "./sequence.js";
 
 const engine = new Engine([
   async () => [
@@ -30,6 +31,18 @@ test("without 1/√d the largest of 64 keys gets more than nine tenths at d = 10
     expect(b.slope[0]).toBeLessThan(a.slope[0]);
   }
   expect(rows.at(-1)!.slope[1] / rows.at(-1)!.slope[0]).toBeGreaterThan(10);
+});
+
+test("untrained, an RNN passes less than a ten-thousandth of a slope across 24 tokens; attention's reaches all of them alike", async () => {
+  const { models } = (await engine.lab("slopes", { distance: 24 })) as SlopesShown;
+  const passed = (name: string): number => {
+    const { slopes } = models.find((m) => m.model === name)!;
+    expect(slopes.map((s) => s.distance)).toEqual(Array.from({ length: 24 }, (_, n) => n + 1));
+    return slopes.at(-1)!.value / slopes[0]!.value;
+  };
+  expect(passed("rnn")).toBeLessThan(1e-4);
+  expect(passed("lstm")).toBeLessThan(1e-2); // its gate stands half open before it has learned
+  expect(passed("attention")).toBeGreaterThan(0.1);
 });
 
 test("the slope of two keys is 2·p·(1 − p)", async () => {

@@ -30,6 +30,7 @@ export const labs: Record<string, LabCall> = {
   play: later(async () => (await import("./play.js")).play),
   sequence: later(async () => (await import("./sequence.js")).sequence),
   forming: later(async () => (await import("./sequence.js")).forming),
+  slopes: later(async () => (await import("./sequence.js")).slopes),
   taskRow: later(async () => (await import("./sequence.js")).taskRow),
   efficient: later(async () => (await import("./efficient.js")).efficient),
   efficientTimes: later(async () => (await import("./efficient-times.js")).efficientTimes),

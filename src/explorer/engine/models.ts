@@ -58,6 +58,7 @@ function describe(card: ModelCard, model: Model): void {
   card.architecture = model.architecture;
   card.parameters = model.parameterCount;
   card.generates = model.family !== "encoder";
+  if (!model.hasTokenizer) card.readsIds = true;
   const context = model.contextLength;
   if (context !== undefined) card.context = context;
   const size = model.parameterCount;

@@ -82,6 +82,7 @@ export function onnxSource(
     card.says = `ONNX graph${encoder ? " and its encoder's" : ""}, ${attentions.length} attentions found by pattern, run by onnxruntime-web${tokenizer ? "" : "; no tokenizer: the text is read as token ids"}`;
     card.architecture = opened.config.architectures?.[0] ?? model.architecture;
     card.graph = true;
+    if (!tokenizer) card.readsIds = true;
     card.layers = new Set(model.attentions.map((a) => `${a.kind} ${a.layer}`)).size;
     const { heads } = attentions[0]!;
     if (heads !== undefined) card.heads = heads;

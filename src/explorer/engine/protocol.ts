@@ -29,6 +29,8 @@ export interface ModelCard {
   generates?: boolean;
   /** An ONNX graph: it can be run, and its inside cannot be changed. */
   graph?: boolean;
+  /** It has no tokenizer: a text is token ids. */
+  readsIds?: boolean;
 }
 
 /** A token as the page shows it. */

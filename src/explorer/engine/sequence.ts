@@ -60,6 +60,26 @@ export const forming: LabCall = async (asked, options) => {
   return undefined;
 };
 
+/** Slopes before any training, of an RNN, an LSTM and attention with about as many weights. */
+export interface SlopesShown {
+  models: { model: LabModel; slopes: { distance: number; value: number }[] }[];
+}
+
+/** What arrives of a slope so many tokens back, untrained. */
+export const slopes: LabCall = async (asked, options) => {
+  const { sequenceLab } = await import("../../training/sequence-lab.js");
+  const { distance } = asked as { distance: number };
+  const models: SlopesShown["models"] = [];
+  for (const model of ["rnn", "lstm", "attention"] as const) {
+    options.signal?.throwIfAborted();
+    const run = sequenceLab({ task: "recall", model, distance });
+    const { value } = await run.next();
+    await run.return(undefined);
+    models.push({ model, slopes: (value as LabStep).look!.gradientByDistance.filter((a) => a.distance > 0) });
+  }
+  return { models } satisfies SlopesShown;
+};
+
 /** A row as the models of the lab read it. */
 export const taskRow: LabCall = async (asked) => {
   const { labDefaults, taskBatch } = await import("../../training/index.js");

@@ -82,7 +82,9 @@ class EfficientLab extends View {
     const points = (values: Float32Array): { x: number; y: number }[] => Array.from(values, (y, x) => ({ x, y }));
     const asked: TimesAsked = { mechanism: m.id, size, headDim: k.headDim, causal: r.causal };
     const times = this.#times.of === JSON.stringify(asked) ? this.#times.steps : [];
-    const measured = (length: number): TimesStep | undefined => times.find((t) => t.length === length);
+    const here = { length: k.keys, exact: r.exactMilliseconds, own: r.milliseconds };
+    const measured = (length: number): TimesStep | undefined =>
+      times.find((t) => t.length === length) ?? (length === k.queries ? here : undefined);
     const ms = (x: number | undefined): string => (x === undefined ? "–" : x.toFixed(x < 10 ? 2 : 0));
     const timed = (which: "exact" | "own"): { x: number; y: number }[] => times.flatMap((t) => (t[which] === undefined ? [] : [{ x: t.length, y: t[which] }])); // biome-ignore format: one list
     return html`

@@ -2,10 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { chapters } from "../../../src/explorer/chapters/texts.js";
 import { violations } from "./axe.js";
+import { openGoldenModel } from "./models.js";
 import { choice, cannot, eventually, explorer, lab } from "./open.js";
 
 describe.skipIf(cannot)("chapters", () => {
-  const e = explorer();
+  const { folders, onnx } = openGoldenModel();
+  const sources = { bert: folders["bert"]!, t5: folders["t5"]!, gguf: folders["gguf"]!, onnx };
+  const e = explorer(Object.values(sources));
   const run = async (page: import("playwright-core").Page, code: string): Promise<string> => {
     await page.locator("#edit-code").fill(code);
     await page.locator("qkv-code").first().locator("[data-run]").click();
@@ -142,5 +145,30 @@ describe.skipIf(cannot)("chapters", () => {
       /^\d\d rules were tested on this model: no mistake found\.$/,
     );
     await page.close();
+  });
+
+  test("on a BERT, a T5, a GGUF file and an ONNX graph no chapter fails, hangs or takes the reader's text away", async () => {
+    for (const [n, name] of Object.keys(sources).entries()) {
+      const text = name === "t5" ? "5 17 3 9 5 17 3 => 5 17 3 9" : "5 17 3 9 5 17 3 9 11 5 17";
+      const page = await e.open(`model=model-${n + 1}&page=numbers&text=${encodeURIComponent(text)}`);
+      for (const c of chapters) {
+        await page.evaluate((p) => (globalThis as any).qkv.store.change({ page: p }), c.id);
+        await eventually(() => page.locator("article.chapter h2").textContent()).toBe(c.title);
+        await page.waitForFunction(() => document.querySelector("#stage .waiting") === null);
+        expect(await page.locator("#stage .failure, #stage [role=alert]").allTextContents(), `${name} ${c.id}`).toEqual([]); // biome-ignore format: one list
+      }
+      const ids = await page.evaluate(() => (globalThis as any).qkv.store.run.peek().value?.model.readsIds === true);
+      const kept = (await choice(page))["text"];
+      if (ids) expect(kept, name).toBe(text);
+      await page.evaluate(() => (globalThis as any).qkv.store.change({ page: "causal" }));
+      const mask = page.getByTestId("mask");
+      await eventually(() => mask.textContent()).toMatch(
+        name === "bert" || name === "onnx"
+          ? /nothing is hidden\. All 121 pairs may attend/
+          : /pairs above the diagonal, of [\d,]+, are absent in every head/,
+      );
+      await page.waitForSelector("article.chapter qkv-map-view canvas");
+      if (ids) expect(await page.getByTestId("own-text").textContent()).toContain("so your own text stays");
+    }
   });
 });
