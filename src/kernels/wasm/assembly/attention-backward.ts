@@ -13,8 +13,8 @@
  *            ↓ dQ sums
  * With dropout, X = P after dropout takes the place of P in dV, and dS = X ∘ dP − P ∘ Δ. With a softcap, dS is multiplied
  * by 1 − tanh² on its way to q and k. Work: five products of 2·Lq·Lk·D, 2.5 times the forward pass.
- * Keys and values of a tile are packed for all panels: both as A of Sᵀ and dPᵀ, the keys as B of dQ too.
- * Scratch, a thread: (2·D + Dv)·4 bytes a query, and a few tiles.
+ * Keys and values of a tile are packed for all panels: both as A of Sᵀ and dPᵀ, the keys as B of dQ too. Scratch, a thread:
+ * (2·D + Dv)·4 bytes a query, (3·D + 2·Dv)·4 where rows of q and dO have gaps, and a few tiles.
  */
 import { AttentionArgs } from "./calls.generated";
 import { rowsUnclean } from "./attention-forward";
@@ -31,10 +31,20 @@ import { columnsAdd, MR, NR, rowsAdd, wholeColumns, wholeRows, WIDTH } from "./t
   return (c.queries + c.panel - 1) / c.panel;
 }
 
-/** Of one panel: Qᵀ [D, PQ], dOᵀ [Dv, PQ], lse, Δ, share [PQ] each, dQ [PQ, D up to NR], notes. */
+/**
+ * Whether rows of n numbers are packed as B: those that have a gap between them, as in [B, L, H, D], where many share the
+ * few places of the first cache that their addresses point to. Rows without a gap are read where they lie.
+ */
+// @ts-ignore: decorator
+@inline function packsRows(row: usize, n: i32): bool {
+  return row != <usize>n << 2;
+}
+
+/** Of one panel: Qᵀ [D, PQ], dOᵀ [Dv, PQ], lse, Δ, share [PQ] each, dQ [PQ, D up to NR], then q and dO as B if packed, notes. */
 function panelBytes(c: AttentionArgs): usize {
   const PQ = c.panel;
-  const numbers = PQ * (c.headDim + c.valueDim + 3) + wholeRows(PQ) * wholeColumns(c.headDim);
+  const rows = (packsRows(c.qRow, c.headDim) ? wholeColumns(c.headDim) : 0) + (packsRows(c.oRow, c.valueDim) ? wholeColumns(c.valueDim) : 0);
+  const numbers = PQ * (c.headDim + c.valueDim + 3 + rows) + wholeRows(PQ) * wholeColumns(c.headDim);
   return ((<usize>numbers << 2) + panelNotesBytes(PQ) + 63) & ~63;
 }
 
@@ -118,8 +128,8 @@ function multiply(T: usize, by: usize, bytes: usize): void {
   for (let p: usize = 0; p < bytes; p += 16) v128.store(T + p, f32x4.mul(v128.load(T + p), v128.load(by + p)));
 }
 
-/** sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. With `notes`, without the queries that no row of a register tile is seen by. */
-function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, rows: usize, row: usize, n: i32, sums: usize, columns: usize): void {
+/** sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. A row is `row` bytes after the one before, a column `panel` bytes for each of its own. With `notes`, without the queries that no row of a register tile is seen by. */
+function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, rows: usize, row: usize, panel: usize, sums: usize, columns: usize): void {
   const step = <usize>PQ << 2;
   for (let r = 0; r < keys; r += MR) {
     let first = 0, end = n;
@@ -130,7 +140,7 @@ function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, rows
     }
     const a = X + <usize>r * step + (<usize>first << 2), b = rows + <usize>first * row;
     const c = sums + <usize>r * columns;
-    for (let d: usize = 0; d < columns; d += WIDTH) rowsAdd(a, step, MR - 1, b + d, row, c + d, columns, end - first);
+    for (let d: usize = 0; d < columns; d += WIDTH) rowsAdd(a, step, MR - 1, b + d * panel, row, c + d, columns, end - first);
   }
 }
 
@@ -252,6 +262,7 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch:
   const panels = (panelsK + <usize>KT * columnsD + 63) & ~63;
   const size = panelBytes(c), count = panelCount(c);
   const q = c.q + <usize>b * c.qBatch + <usize>h * c.qHead;
+  const packsQ = packsRows(c.qRow, D), packsO = packsRows(c.oRow, Dv);
   const outputHead = <usize>b * c.oBatch + <usize>h * c.oHead;
   const dO = c.o + outputHead;
   const rowOfLse = <usize>((b * c.heads + h) * c.queries) << 2;
@@ -259,10 +270,13 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch:
   const unclean = rowsUnclean(q, c.qRow, c.queries, D) || rowsUnclean(dO, c.oRow, c.queries, Dv) || rowsUnclean(kBase, c.kRow, Lk, D) || rowsUnclean(vBase, c.vRow, Lk, Dv);
   for (let p = 0; p < count; p++) {
     const Q = panels + <usize>p * size;
-    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>wholeRows(PQ) * columnsD;
+    const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes;
+    const rowsQ = dQ + <usize>wholeRows(PQ) * columnsD, rowsO = rowsQ + (packsQ ? <usize>PQ * columnsD : 0), notes = rowsO + (packsO ? <usize>PQ * columnsV : 0);
     const i0 = p * PQ, n = min(PQ, c.queries - i0);
     packPanel(q + <usize>i0 * c.qRow, c.qRow, n, D, PQ, queryFactor(c), Q);
     packPanel(dO + <usize>i0 * c.oRow, c.oRow, n, Dv, PQ, 1, G);
+    if (packsQ) packPanels(q + <usize>i0 * c.qRow, c.qRow, 4, n, D, 0, wholeColumns(D) / NR, rowsQ);
+    if (packsO) packPanels(dO + <usize>i0 * c.oRow, c.oRow, 4, n, Dv, 0, wholeColumns(Dv) / NR, rowsO);
     memory.fill(dQ, 0, <usize>wholeRows(n) * columnsD);
     for (let x = 0; x < PQ; x++) {
       const at = <usize>x << 2;
@@ -282,7 +296,8 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch:
     let touched = false; // by any panel; then the tile is packed
     for (let p = 0; p < count; p++) {
       const Q = panels + <usize>p * size;
-      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes, notes = dQ + <usize>wholeRows(PQ) * columnsD;
+      const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes;
+      const rowsQ = dQ + <usize>wholeRows(PQ) * columnsD, rowsO = rowsQ + (packsQ ? <usize>PQ * columnsD : 0), notes = rowsO + (packsO ? <usize>PQ * columnsV : 0);
       const i0 = p * PQ, n = min(PQ, c.queries - i0);
       const j0 = j + max(0, load<i32>(notes + 4 * lanes) - j) / MR * MR;
       const keys = min(j + whole, load<i32>(notes + 4 * lanes, 12)) - j0;
@@ -316,14 +331,15 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch:
       if (c.dBias) addBiasSlope(c, b, h, T, i0, n, PQ, j0, keys);
       if (c.softcap != 0) multiply(T, steep, <usize>keys * lanes);
       const toK = dK + <usize>at * columnsD, toV = dV + <usize>at * columnsV;
-      const rowsQ = q + <usize>i0 * c.qRow, rowsO = dO + <usize>i0 * c.oRow;
-      if (unclean) addVisible(S, X, T, keys, PQ, n, c, rowsQ, rowsO, kBase + <usize>j0 * c.kRow, toV, toK, dQ);
+      if (unclean) addVisible(S, X, T, keys, PQ, n, c, q + <usize>i0 * c.qRow, dO + <usize>i0 * c.oRow, kBase + <usize>j0 * c.kRow, toV, toK, dQ);
       else {
         const surplus = <usize>((MR - keys % MR) % MR) * lanes; // rows of the last register tile that are no keys
         memory.fill(X + <usize>keys * lanes, 0, surplus);
         memory.fill(T + <usize>keys * lanes, 0, surplus);
-        addTransposed(X, j0, keys, edge, PQ, rowsO, c.oRow, n, toV, columnsV);
-        addTransposed(T, j0, keys, edge, PQ, rowsQ, c.qRow, n, toK, columnsD);
+        if (packsO) addTransposed(X, j0, keys, edge, PQ, n, rowsO, WIDTH, n, toV, columnsV);
+        else addTransposed(X, j0, keys, edge, PQ, n, dO + <usize>i0 * c.oRow, c.oRow, 1, toV, columnsV);
+        if (packsQ) addTransposed(T, j0, keys, edge, PQ, n, rowsQ, WIDTH, n, toK, columnsD);
+        else addTransposed(T, j0, keys, edge, PQ, n, q + <usize>i0 * c.qRow, c.qRow, 1, toK, columnsD);
         addQueries(T, j0, keys, edge, PQ, n, panelsK + <usize>at * WIDTH, whole, dQ, columnsD);
       }
     }
