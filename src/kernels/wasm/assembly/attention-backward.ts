@@ -19,12 +19,13 @@
 import { AttentionArgs } from "./calls.generated";
 import { rowsUnclean } from "./attention-forward";
 import { drop } from "./dropout";
-import { enterHead, kBase, vBase } from "./head";
+import { b, enterHead, h, kBase, vBase } from "./head";
 import { packPanels, packTiles } from "./pack";
 import { endLane, endRow, firstLane, firstRow, hide, NONE, notePanel, panelNotesBytes, SOME, tileState } from "./rule";
-import { adjust, clearRows, edgeProducts, LOG2E, packPanel, products, queryFactor, tileRows } from "./scores";
+import { adjust, clearRows, LOG2E, packPanel, products, queryFactor, tileRows } from "./scores";
 import { exp2Constant, exp2Lanes, madd } from "./simd";
 import { columnsAdd, MR, NR, rowsAdd, wholeColumns, wholeRows, WIDTH } from "./tile";
+import { Tile, TILE_BYTES } from "./tile-of-scores";
 
 // @ts-ignore: decorator
 @inline function panelCount(c: AttentionArgs): i32 {
@@ -53,24 +54,24 @@ export function backwardScratch(args: usize): usize {
   const tile = <usize>(tileRows(c) * c.panel) << 2;
   const sums = <usize>(tileRows(c) * (wholeColumns(c.headDim) + wholeColumns(c.valueDim))) << 2;
   const packed = <usize>(tileRows(c) * (c.headDim + c.valueDim) + c.keyTile * wholeColumns(c.headDim)) << 2;
-  return 256 + 4 * tile + sums + packed + <usize>panelCount(c) * panelBytes(c);
+  return 256 + TILE_BYTES + 4 * tile + sums + packed + <usize>panelCount(c) * panelBytes(c);
 }
 
 /**
  * S becomes P; T, which holds dP, becomes dS. A masked pair has P = 0 and gets dS = 0, whatever dP is.
- * `notes` is 0 where the whole tile is seen; else rows that eight lanes cannot see are not read and become 0 in both.
+ * On the edge of the intervals rows that eight lanes cannot see are not read and become 0 in both.
  */
-function slopes(S: usize, T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, lse: usize, delta: usize, share: usize): void {
-  const step = <usize>PQ << 2;
+function slopes(tile: Tile, S: usize, T: usize, lse: usize, delta: usize, share: usize): void {
+  const keys = tile.keys, edge = tile.edge, lanes = <usize>tile.n << 2, step = <usize>tile.PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8), zero = f32x4.splat(0);
-  for (let x: usize = 0; x < <usize>n << 2; x += 32) {
+  for (let x: usize = 0; x < lanes; x += 32) {
     const l0 = v128.load(lse + x), l1 = v128.load(lse + x, 16), d0 = v128.load(delta + x), d1 = v128.load(delta + x, 16);
     const f0 = v128.load(share + x), f1 = v128.load(share + x, 16);
     let first = 0, end = keys;
-    if (notes) {
-      first = min(keys, firstRow(notes, <i32>(x >> 2), 8, j0));
-      end = max(first, endRow(notes, PQ, <i32>(x >> 2), 8, j0, keys));
+    if (edge) {
+      first = min(keys, firstRow(tile, <i32>(x >> 2), 8));
+      end = max(first, endRow(tile, <i32>(x >> 2), 8));
       clearRows(S + x, step, 0, first);
       clearRows(T + x, step, 0, first);
       clearRows(S + x, step, end, keys);
@@ -89,7 +90,8 @@ function slopes(S: usize, T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n
 }
 
 /** After `drop`: T = X ∘ dP − P ∘ Δ, 0 where P is 0. S holds P here, T the untouched dP. */
-function droppedSlopes(P: usize, X: usize, T: usize, keys: i32, PQ: i32, delta: usize): void {
+function droppedSlopes(tile: Tile, P: usize, X: usize, T: usize, delta: usize): void {
+  const keys = tile.keys, PQ = tile.PQ;
   const zero = f32x4.splat(0);
   for (let r = 0; r < keys; r++) {
     for (let x = 0; x < PQ; x += 4) {
@@ -103,7 +105,8 @@ function droppedSlopes(P: usize, X: usize, T: usize, keys: i32, PQ: i32, delta: 
 }
 
 /** P alone, for the path with dropout. */
-function weights(S: usize, keys: i32, PQ: i32, lse: usize, share: usize): void {
+function weights(tile: Tile, S: usize, lse: usize, share: usize): void {
+  const keys = tile.keys, PQ = tile.PQ;
   for (let r = 0; r < keys; r++) {
     for (let x = 0; x < PQ; x += 4) {
       const at = S + (<usize>(r * PQ + x) << 2);
@@ -114,9 +117,10 @@ function weights(S: usize, keys: i32, PQ: i32, lse: usize, share: usize): void {
 }
 
 /** dBias += dS, wherever the pair's bias came from. */
-function addBiasSlope(c: AttentionArgs, b: i32, h: i32, T: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): void {
-  const base = c.dBias + b * c.biasBatch + h * c.biasHead + q0 * c.biasQuery + j0 * c.biasKey;
-  for (let i = 0; i < n; i++) {
+function addBiasSlope(tile: Tile, c: AttentionArgs, T: usize): void {
+  const PQ = tile.PQ, keys = tile.keys;
+  const base = c.dBias + b * c.biasBatch + h * c.biasHead + tile.q0 * c.biasQuery + tile.j0 * c.biasKey;
+  for (let i = 0; i < tile.n; i++) {
     for (let r = 0; r < keys; r++) {
       const at = base + i * c.biasQuery + r * c.biasKey;
       store<f32>(at, load<f32>(at) + load<f32>(T + (<usize>(r * PQ + i) << 2)));
@@ -128,14 +132,17 @@ function multiply(T: usize, by: usize, bytes: usize): void {
   for (let p: usize = 0; p < bytes; p += 16) v128.store(T + p, f32x4.mul(v128.load(T + p), v128.load(by + p)));
 }
 
-/** sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. A row is `row` bytes after the one before, a column `panel` bytes for each of its own. With `notes`, without the queries that no row of a register tile is seen by. */
-function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, rows: usize, row: usize, panel: usize, sums: usize, columns: usize): void {
-  const step = <usize>PQ << 2;
+/**
+ * sums [keys, columns] += Xᵀ·rows: dV from dO, dK from q. A row is `row` bytes after the one before, a column `panel` bytes
+ * for each of its own. On the edge of the intervals without the queries that no row of a register tile is seen by.
+ */
+function addTransposed(tile: Tile, X: usize, rows: usize, row: usize, panel: usize, sums: usize, columns: usize): void {
+  const n = tile.n, keys = tile.keys, edge = tile.edge, step = <usize>tile.PQ << 2;
   for (let r = 0; r < keys; r += MR) {
     let first = 0, end = n;
-    if (notes) {
-      first = firstLane(notes, PQ, n, j0 + r, MR);
-      end = endLane(notes, PQ, n, j0 + r, MR);
+    if (edge) {
+      first = firstLane(tile, r, MR);
+      end = endLane(tile, r, MR);
       if (first >= end) continue;
     }
     const a = X + <usize>r * step + (<usize>first << 2), b = rows + <usize>first * row;
@@ -145,14 +152,14 @@ function addTransposed(X: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i
 }
 
 /** dQ [n, columns] += dS·K, in the same way, with K in panels of `whole` rows. */
-function addQueries(T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, k: usize, whole: i32, dQ: usize, columns: usize): void {
-  const step = <usize>PQ << 2;
+function addQueries(tile: Tile, T: usize, k: usize, whole: i32, dQ: usize, columns: usize): void {
+  const n = tile.n, keys = tile.keys, edge = tile.edge, step = <usize>tile.PQ << 2;
   for (let i = 0; i < n; i += MR) {
     let first = 0, end = keys;
-    if (notes) {
+    if (edge) {
       const rows = min(MR, n - i);
-      first = firstRow(notes, i, rows, j0);
-      end = endRow(notes, PQ, i, rows, j0, keys);
+      first = firstRow(tile, i, rows);
+      end = endRow(tile, i, rows);
       if (first >= end) continue;
     }
     const a = T + <usize>first * step + (<usize>i << 2), b = k + <usize>first * WIDTH;
@@ -162,7 +169,8 @@ function addQueries(T: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32,
 }
 
 /** The three products pair by pair, leaving out pairs of weight 0: see `weighVisible` in attention-forward. */
-function addVisible(P: usize, X: usize, T: usize, keys: i32, PQ: i32, n: i32, c: AttentionArgs, q: usize, dO: usize, k: usize, dV: usize, dK: usize, dQ: usize): void {
+function addVisible(tile: Tile, P: usize, X: usize, T: usize, c: AttentionArgs, q: usize, dO: usize, k: usize, dV: usize, dK: usize, dQ: usize): void {
+  const n = tile.n, keys = tile.keys, PQ = tile.PQ;
   const columnsV = <usize>wholeColumns(c.valueDim) << 2, columnsD = <usize>wholeColumns(c.headDim) << 2;
   for (let r = 0; r < keys; r++) {
     for (let i = 0; i < n; i++) {
@@ -218,8 +226,8 @@ function dot(a: usize, b: usize, n: i32): f32 {
  * share = 1/Σ P of each query, so that weights sum to 1 although lse came rounded to float32: at scores of several hundred
  * that rounding is 3e-5 of every weight. Costs a sixth of the pass, so it is done only where a row's |lse| is past 64.
  */
-function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i32, n: i32, lse: usize, share: usize): void {
-  const PQ = c.panel, D = c.headDim, KT = c.keyTile;
+function correctShares(tile: Tile, c: AttentionArgs, S: usize, Q: usize, lse: usize, share: usize): void {
+  const n = tile.n, notes = tile.notes, PQ = c.panel, D = c.headDim, KT = c.keyTile;
   const lanes = <usize>PQ << 2, one = f32x4.splat(1);
   let large = false;
   for (let x = 0; x < n; x++) {
@@ -234,12 +242,15 @@ function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i
   const to = load<i32>(notes + 4 * lanes, 12);
   for (let j = load<i32>(notes + 4 * lanes); j < to; j += KT) {
     const keys = min(KT, to - j);
-    const state = tileState(notes, q0, n, PQ, j, keys);
+    tile.j0 = j;
+    tile.keys = keys;
+    tile.edge = 0;
+    const state = tileState(tile);
     if (state == NONE) continue;
-    products(false, kBase + <usize>j * c.kRow, c.kRow, keys, Q, PQ, n, D, S);
-    adjust(S, q0, n, PQ, j, keys, 0);
-    if (state == SOME) hide(S, notes, q0, n, PQ, j, keys);
-    weights(S, keys, PQ, lse, ones + lanes);
+    products(tile, false, kBase + <usize>j * c.kRow, c.kRow, Q, D, S);
+    adjust(tile, S, 0);
+    if (state == SOME) hide(tile, S);
+    weights(tile, S, lse, ones + lanes);
     for (let r = 0; r < keys; r++) {
       for (let x: usize = 0; x < lanes; x += 16) v128.store(ones + x, f32x4.add(v128.load(ones + x), v128.load(S + <usize>r * lanes + x)));
     }
@@ -251,25 +262,27 @@ function correctShares(c: AttentionArgs, S: usize, Q: usize, notes: usize, q0: i
 }
 
 /** One query head against its key head: writes dq, and dk and dv or, if `adds`, adds to them. */
-function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch: usize): void {
+function oneHead(c: AttentionArgs, batch: i32, head: i32, adds: bool, scratch: usize): void {
+  enterHead(c, batch, head);
   const PQ = c.panel, D = c.headDim, Dv = c.valueDim, KT = c.keyTile, Lk = c.keys;
   const lanes = <usize>PQ << 2, columnsD = <usize>wholeColumns(D) << 2, columnsV = <usize>wholeColumns(Dv) << 2;
-  const tile = <usize>tileRows(c) * lanes;
-  const S = (scratch + 63) & ~63, T = S + tile, X = c.dropout ? T + tile : S, steep = T + 2 * tile;
-  const dK = S + 4 * tile, dV = dK + <usize>tileRows(c) * columnsD;
+  const record = (scratch + 63) & ~63, tile = changetype<Tile>(record);
+  const size = <usize>tileRows(c) * lanes; // of a tile
+  const S = record + TILE_BYTES, T = S + size, X = c.dropout ? T + size : S, steep = T + 2 * size;
+  const dK = S + 4 * size, dV = dK + <usize>tileRows(c) * columnsD;
   const tilesK = dV + <usize>tileRows(c) * columnsV, tilesV = tilesK + (<usize>(tileRows(c) * D) << 2); // the tile's keys and values as A
   const panelsK = (tilesV + (<usize>(tileRows(c) * Dv) << 2) + 63) & ~63; // and its keys as B
   const panels = (panelsK + <usize>KT * columnsD + 63) & ~63;
-  const size = panelBytes(c), count = panelCount(c);
+  const onePanel = panelBytes(c), count = panelCount(c);
   const q = c.q + <usize>b * c.qBatch + <usize>h * c.qHead;
   const packsQ = packsRows(c.qRow, D), packsO = packsRows(c.oRow, Dv);
   const outputHead = <usize>b * c.oBatch + <usize>h * c.oHead;
   const dO = c.o + outputHead;
   const rowOfLse = <usize>((b * c.heads + h) * c.queries) << 2;
-  enterHead(c, b, h);
+  tile.PQ = PQ;
   const unclean = rowsUnclean(q, c.qRow, c.queries, D) || rowsUnclean(dO, c.oRow, c.queries, Dv) || rowsUnclean(kBase, c.kRow, Lk, D) || rowsUnclean(vBase, c.vRow, Lk, Dv);
   for (let p = 0; p < count; p++) {
-    const Q = panels + <usize>p * size;
+    const Q = panels + <usize>p * onePanel;
     const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes;
     const rowsQ = dQ + <usize>wholeRows(PQ) * columnsD, rowsO = rowsQ + (packsQ ? <usize>PQ * columnsD : 0), notes = rowsO + (packsO ? <usize>PQ * columnsV : 0);
     const i0 = p * PQ, n = min(PQ, c.queries - i0);
@@ -287,22 +300,30 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch:
       store<f32>(delta + at, sum);
       if (c.delta && x < n) store<f32>(c.delta + rowOfLse + (<usize>i0 << 2) + at, sum);
     }
-    notePanel(i0, n, PQ, notes);
-    correctShares(c, S, Q, notes, i0, n, lse, share);
+    tile.q0 = i0;
+    tile.n = n;
+    tile.notes = notes;
+    notePanel(tile);
+    correctShares(tile, c, S, Q, lse, share);
   }
   for (let j = 0; j < Lk; j += KT) {
     const whole = min(KT, Lk - j);
     memory.fill(dK, 0, <usize>tileRows(c) * (columnsD + columnsV));
     let touched = false; // by any panel; then the tile is packed
     for (let p = 0; p < count; p++) {
-      const Q = panels + <usize>p * size;
+      const Q = panels + <usize>p * onePanel;
       const G = Q + <usize>D * lanes, lse = G + <usize>Dv * lanes, delta = lse + lanes, share = delta + lanes, dQ = share + lanes;
       const rowsQ = dQ + <usize>wholeRows(PQ) * columnsD, rowsO = rowsQ + (packsQ ? <usize>PQ * columnsD : 0), notes = rowsO + (packsO ? <usize>PQ * columnsV : 0);
       const i0 = p * PQ, n = min(PQ, c.queries - i0);
       const j0 = j + max(0, load<i32>(notes + 4 * lanes) - j) / MR * MR;
       const keys = min(j + whole, load<i32>(notes + 4 * lanes, 12)) - j0;
       if (keys <= 0) continue;
-      const state = tileState(notes, i0, n, PQ, j0, keys);
+      tile.q0 = i0;
+      tile.n = n;
+      tile.notes = notes;
+      tile.j0 = j0;
+      tile.keys = keys;
+      const state = tileState(tile);
       if (state == NONE) continue;
       if (!touched) {
         packTiles(kBase + <usize>j * c.kRow, c.kRow, whole, D, tilesK);
@@ -313,43 +334,38 @@ function oneHead(c: AttentionArgs, b: i32, h: i32, kh: i32, adds: bool, scratch:
       const at = j0 - j;
       const kRow = <usize>D << 2, k = tilesK + <usize>at * kRow;
       const vRow = <usize>Dv << 2, v = tilesV + <usize>at * vRow;
-      const edge = state == SOME && c.dropout == 0 && c.softcap == 0 ? notes : 0; // those two read the whole tile
-      if (edge) {
-        edgeProducts(true, k, kRow, j0, keys, notes, Q, PQ, n, D, S);
-        edgeProducts(true, v, vRow, j0, keys, notes, G, PQ, n, Dv, T);
-      } else {
-        products(true, k, kRow, keys, Q, PQ, n, D, S);
-        products(true, v, vRow, keys, G, PQ, n, Dv, T);
-      }
-      adjust(S, i0, n, PQ, j0, keys, c.softcap != 0 ? steep : 0);
-      if (state == SOME) hide(S, notes, i0, n, PQ, j0, keys);
+      tile.edge = state == SOME && c.dropout == 0 && c.softcap == 0 ? notes : 0; // those two read the whole tile
+      products(tile, true, k, kRow, Q, D, S);
+      products(tile, true, v, vRow, G, Dv, T);
+      adjust(tile, S, c.softcap != 0 ? steep : 0);
+      if (state == SOME) hide(tile, S);
       if (c.dropout) {
-        weights(S, keys, PQ, lse, share);
-        drop(S, i0, PQ, j0, keys, X);
-        droppedSlopes(S, X, T, keys, PQ, delta);
-      } else slopes(S, T, j0, keys, edge, PQ, n, lse, delta, share);
-      if (c.dBias) addBiasSlope(c, b, h, T, i0, n, PQ, j0, keys);
+        weights(tile, S, lse, share);
+        drop(tile, S, X);
+        droppedSlopes(tile, S, X, T, delta);
+      } else slopes(tile, S, T, lse, delta, share);
+      if (c.dBias) addBiasSlope(tile, c, T);
       if (c.softcap != 0) multiply(T, steep, <usize>keys * lanes);
       const toK = dK + <usize>at * columnsD, toV = dV + <usize>at * columnsV;
-      if (unclean) addVisible(S, X, T, keys, PQ, n, c, q + <usize>i0 * c.qRow, dO + <usize>i0 * c.oRow, kBase + <usize>j0 * c.kRow, toV, toK, dQ);
+      if (unclean) addVisible(tile, S, X, T, c, q + <usize>i0 * c.qRow, dO + <usize>i0 * c.oRow, kBase + <usize>j0 * c.kRow, toV, toK, dQ);
       else {
         const surplus = <usize>((MR - keys % MR) % MR) * lanes; // rows of the last register tile that are no keys
         memory.fill(X + <usize>keys * lanes, 0, surplus);
         memory.fill(T + <usize>keys * lanes, 0, surplus);
-        if (packsO) addTransposed(X, j0, keys, edge, PQ, n, rowsO, WIDTH, n, toV, columnsV);
-        else addTransposed(X, j0, keys, edge, PQ, n, dO + <usize>i0 * c.oRow, c.oRow, 1, toV, columnsV);
-        if (packsQ) addTransposed(T, j0, keys, edge, PQ, n, rowsQ, WIDTH, n, toK, columnsD);
-        else addTransposed(T, j0, keys, edge, PQ, n, q + <usize>i0 * c.qRow, c.qRow, 1, toK, columnsD);
-        addQueries(T, j0, keys, edge, PQ, n, panelsK + <usize>at * WIDTH, whole, dQ, columnsD);
+        if (packsO) addTransposed(tile, X, rowsO, WIDTH, n, toV, columnsV);
+        else addTransposed(tile, X, dO + <usize>i0 * c.oRow, c.oRow, 1, toV, columnsV);
+        if (packsQ) addTransposed(tile, T, rowsQ, WIDTH, n, toK, columnsD);
+        else addTransposed(tile, T, q + <usize>i0 * c.qRow, c.qRow, 1, toK, columnsD);
+        addQueries(tile, T, panelsK + <usize>at * WIDTH, whole, dQ, columnsD);
       }
     }
     if (!touched && adds) continue;
-    giveRows(adds, dK, columnsD, c.dk + <usize>b * c.kBatch + <usize>kh * c.kHead + <usize>j * c.kRow, c.kRow, whole, D, c.scale);
-    giveRows(adds, dV, columnsV, c.dv + <usize>b * c.vBatch + <usize>kh * c.vHead + <usize>j * c.vRow, c.vRow, whole, Dv, 1);
+    giveRows(adds, dK, columnsD, c.dk + (kBase - c.k) + <usize>j * c.kRow, c.kRow, whole, D, c.scale);
+    giveRows(adds, dV, columnsV, c.dv + (vBase - c.v) + <usize>j * c.vRow, c.vRow, whole, Dv, 1);
   }
   const dq = c.dq + <usize>b * c.qBatch + <usize>h * c.qHead;
   for (let p = 0; p < count; p++) {
-    const dQ = panels + <usize>p * size + <usize>(D + Dv + 3) * lanes;
+    const dQ = panels + <usize>p * onePanel + <usize>(D + Dv + 3) * lanes;
     giveRows(c.overlap != 0, dQ, columnsD, dq + <usize>(p * PQ) * c.qRow, c.qRow, min(PQ, c.queries - p * PQ), D, c.scale);
   }
 }
@@ -359,5 +375,5 @@ export function attentionBackward(args: usize, task: i32, scratch: usize): void 
   const c = changetype<AttentionArgs>(args);
   const b = task / c.keyHeads, kh = task % c.keyHeads;
   const group = c.heads / c.keyHeads;
-  for (let g = 0; g < group; g++) oneHead(c, b, kh * group + g, kh, c.overlap != 0 || g > 0, scratch);
+  for (let g = 0; g < group; g++) oneHead(c, b, kh * group + g, c.overlap != 0 || g > 0, scratch);
 }

@@ -12,17 +12,18 @@
  * Milakov & Gimelshein 2018 (arXiv:1805.02867) alg. 3; Dao et al. 2022 (arXiv:2205.14135) alg. 1. α is applied while the
  * tile loads its sums. m begins at the lowest finite number, so that −∞ − m is −∞ and never NaN; no key seen: l = 0.
  *
- * Scratch, one piece a thread: S [KT, PQ] · α [PQ] · keys and values of a tile · then per panel: Qᵀ [D, PQ], m [PQ], l [PQ], o [PQ, Dv up to NR], notes.
+ * Scratch, one piece a thread: the tile's record · S [KT, PQ] · α [PQ] · keys and values of a tile · then per panel: Qᵀ [D, PQ], m [PQ], l [PQ], o [PQ, Dv up to NR], notes.
  * Tasks write disjoint rows of o and lse and share nothing, so the bits do not depend on how many threads work.
  */
 import { AttentionArgs } from "./calls.generated";
 import { drop } from "./dropout";
-import { enterHead, kBase, unclean, vBase } from "./head";
+import { b, enterHead, h, kBase, unclean, vBase } from "./head";
 import { packPanels, packTiles } from "./pack";
 import { endRow, firstRow, hide, NONE, notePanel, panelNotesBytes, SOME, tileState } from "./rule";
-import { adjust, clearRows, edgeProducts, packPanel, products, queryFactor, tileRows } from "./scores";
+import { adjust, clearRows, packPanel, products, queryFactor, tileRows } from "./scores";
 import { exp2Constant, exp2Lanes, exp2One, madd, storePart } from "./simd";
 import { columnsScaled, MR, NR, wholeColumns, wholeRows, WIDTH } from "./tile";
+import { Tile, TILE_BYTES } from "./tile-of-scores";
 
 /** Queries of a task from which on packing its keys and values pays. */
 // @ts-ignore: decorator
@@ -37,22 +38,22 @@ function panelBytes(c: AttentionArgs): usize {
 export function attentionScratch(args: usize): usize {
   const c = changetype<AttentionArgs>(args);
   const tile = tileRows(c) * (c.panel + c.headDim) + c.keyTile * wholeColumns(c.valueDim) + c.panel + MR;
-  return (<usize>tile << 2) + <usize>c.panels * panelBytes(c) + 256;
+  return (<usize>tile << 2) + <usize>c.panels * panelBytes(c) + TILE_BYTES + 256;
 }
 
 /**
  * Softmax down the first n columns of S [keys, PQ]: S becomes P, m and l move on, `alpha` takes what o must be multiplied by.
- * `notes` is 0 where the whole tile is seen; else rows that eight lanes cannot see are not read and become 0.
+ * On the edge of the intervals rows that eight lanes cannot see are not read and become 0.
  */
-function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, m: usize, l: usize, alpha: usize): void {
-  const step = <usize>PQ << 2;
+function softmaxColumns(tile: Tile, S: usize, m: usize, l: usize, alpha: usize): void {
+  const keys = tile.keys, edge = tile.edge, lanes = <usize>tile.n << 2, step = <usize>tile.PQ << 2;
   const low = exp2Constant(0), magic = exp2Constant(1), c1 = exp2Constant(2), c2 = exp2Constant(3), c3 = exp2Constant(4);
   const c4 = exp2Constant(5), c5 = exp2Constant(6), one = exp2Constant(8);
-  for (let x: usize = 0; x < <usize>n << 2; x += 32) {
+  for (let x: usize = 0; x < lanes; x += 32) {
     let first = 0, end = keys;
-    if (notes) {
-      first = min(keys, firstRow(notes, <i32>(x >> 2), 8, j0));
-      end = max(first, endRow(notes, PQ, <i32>(x >> 2), 8, j0, keys));
+    if (edge) {
+      first = min(keys, firstRow(tile, <i32>(x >> 2), 8));
+      end = max(first, endRow(tile, <i32>(x >> 2), 8));
       clearRows(S + x, step, 0, first);
       clearRows(S + x, step, end, keys);
     }
@@ -88,18 +89,18 @@ function softmaxColumns(S: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: 
 
 /**
  * o [PQ, width] = α·o + P·V for one tile; `columns` = width in bytes. v: a row is vRow bytes after the one before, a column
- * vPanel bytes for each of its own. `notes` as above: keys that no row of a register tile sees add 0.
+ * vPanel bytes for each of its own. On the edge of the intervals keys that no row of a register tile sees add 0.
  */
-function weigh(P: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, v: usize, vRow: usize, vPanel: usize, o: usize, columns: usize, alpha: usize): void {
-  const step = <usize>PQ << 2;
+function weigh(tile: Tile, P: usize, v: usize, vRow: usize, vPanel: usize, o: usize, columns: usize, alpha: usize): void {
+  const n = tile.n, keys = tile.keys, edge = tile.edge, step = <usize>tile.PQ << 2;
   for (let i = 0; i < n; i += MR) {
     const at = <usize>i << 2;
     const row = o + <usize>i * columns;
     let first = 0, end = keys;
-    if (notes) {
+    if (edge) {
       const rows = min(MR, n - i);
-      first = firstRow(notes, i, rows, j0);
-      end = endRow(notes, PQ, i, rows, j0, keys);
+      first = firstRow(tile, i, rows);
+      end = endRow(tile, i, rows);
       if (first >= end) continue; // α is 1
     }
     const p = P + <usize>first * step + at, b = v + <usize>first * vRow;
@@ -111,7 +112,8 @@ function weigh(P: usize, j0: i32, keys: i32, notes: usize, PQ: i32, n: i32, v: u
  * The same sums in the same order, leaving out weights of 0: 0·NaN is NaN, so a masked value that is not finite must not
  * be touched. Where everything is finite the bits are those of `weigh`.
  */
-function weighVisible(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
+function weighVisible(tile: Tile, P: usize, v: usize, vRow: usize, o: usize, columns: usize, alpha: usize): void {
+  const n = tile.n, keys = tile.keys, PQ = tile.PQ;
   for (let i = 0; i < n; i++) {
     const a = v128.load32_splat(alpha + (<usize>i << 2));
     const row = o + <usize>i * columns;
@@ -127,7 +129,7 @@ function weighVisible(P: usize, keys: i32, PQ: i32, n: i32, v: usize, vRow: usiz
 }
 
 /** Divides by l, adds the sink's share to l, writes rows [q0, q0 + n) of the result and their log-sum-exp. */
-function finish(c: AttentionArgs, b: i32, h: i32, q0: i32, n: i32, m: usize, l: usize, o: usize): void {
+function finish(c: AttentionArgs, q0: i32, n: i32, m: usize, l: usize, o: usize): void {
   const columns = <usize>wholeColumns(c.valueDim) << 2;
   const Dv = c.valueDim;
   for (let i = 0; i < n; i++) {
@@ -162,10 +164,9 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
   const lanes = <usize>PQ << 2;
   const columns = <usize>wholeColumns(Dv) << 2;
   const head = task % (c.tasks / c.blockCount);
-  const b = head / c.heads, h = head % c.heads;
   const block = c.blockCount - 1 - task / (c.tasks / c.blockCount); // causal: the last blocks are the longest, so first
   const q0 = block * PQ * c.panels;
-  const S = (scratch + 63) & ~63;
+  const record = (scratch + 63) & ~63, tile = changetype<Tile>(record), S = record + TILE_BYTES;
   const alpha = S + <usize>tileRows(c) * lanes;
   const tiles = (alpha + lanes + (MR << 2) + 63) & ~63; // the tile's keys and values, packed
   const values = (tiles + (<usize>(tileRows(c) * D) << 2) + 63) & ~63;
@@ -175,7 +176,8 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
   const factor = queryFactor(c);
   const packs = min(count * PQ, c.queries - q0) >= PACKS;
   const kRow = packs ? <usize>D << 2 : c.kRow, vRow = packs ? WIDTH : c.vRow;
-  enterHead(c, b, h);
+  enterHead(c, head / c.heads, head % c.heads);
+  tile.PQ = PQ;
   let from = i32.MAX_VALUE, to = 0;
   for (let p = 0; p < count; p++) {
     const Q = panels + <usize>p * size;
@@ -184,7 +186,10 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
     packPanel(c.q + <usize>b * c.qBatch + <usize>h * c.qHead + <usize>i * c.qRow, c.qRow, n, D, PQ, factor, Q);
     for (let x: usize = 0; x < lanes; x += 16) v128.store(m + x, f32x4.splat(-f32.MAX_VALUE));
     memory.fill(l, 0, lanes + <usize>wholeRows(n) * columns);
-    notePanel(i, n, PQ, notes);
+    tile.q0 = i;
+    tile.n = n;
+    tile.notes = notes;
+    notePanel(tile);
     from = min(from, load<i32>(notes + 4 * lanes));
     to = max(to, load<i32>(notes + 4 * lanes, 12));
   }
@@ -199,28 +204,33 @@ export function attentionForward(args: usize, task: i32, scratch: usize): void {
       const j0 = j + max(0, load<i32>(notes + 4 * lanes) - j) / MR * MR;
       const keys = min(j + KT, load<i32>(notes + 4 * lanes, 12)) - j0;
       if (keys <= 0) continue;
-      const state = tileState(notes, i, n, PQ, j0, keys);
+      tile.q0 = i;
+      tile.n = n;
+      tile.notes = notes;
+      tile.j0 = j0;
+      tile.keys = keys;
+      const state = tileState(tile);
       if (state == NONE) continue;
       if (packs && !packed) {
         packTiles(kBase + <usize>j * c.kRow, c.kRow, whole, D, tiles);
         packPanels(vBase + <usize>j * c.vRow, c.vRow, 4, whole, Dv, 0, wholeColumns(Dv) / NR, values);
         packed = true;
       }
-      const k = packs ? tiles + <usize>(j0 - j) * kRow : kBase + <usize>j0 * kRow, edge = state == SOME ? notes : 0;
-      if (edge) edgeProducts(packs, k, kRow, j0, keys, notes, Q, PQ, n, D, S);
-      else products(packs, k, kRow, keys, Q, PQ, n, D, S);
-      adjust(S, i, n, PQ, j0, keys, 0);
-      if (state == SOME) hide(S, notes, i, n, PQ, j0, keys);
-      softmaxColumns(S, j0, keys, edge, PQ, n, m, l, alpha);
-      if (c.dropout) drop(S, i, PQ, j0, keys, S);
-      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(S, keys, PQ, n, vBase + <usize>j0 * c.vRow, c.vRow, o, columns, alpha);
-      else weigh(S, j0, keys, edge, PQ, n, packs ? values + <usize>(j0 - j) * WIDTH : vBase + <usize>j0 * vRow, vRow, packs ? whole : 1, o, columns, alpha);
+      const k = packs ? tiles + <usize>(j0 - j) * kRow : kBase + <usize>j0 * kRow;
+      tile.edge = state == SOME ? notes : 0;
+      products(tile, packs, k, kRow, Q, D, S);
+      adjust(tile, S, 0);
+      if (state == SOME) hide(tile, S);
+      softmaxColumns(tile, S, m, l, alpha);
+      if (c.dropout) drop(tile, S, S);
+      if (unclean && (state == SOME || c.dropout != 0 || c.bias != 0)) weighVisible(tile, S, vBase + <usize>j0 * c.vRow, c.vRow, o, columns, alpha);
+      else weigh(tile, S, packs ? values + <usize>(j0 - j) * WIDTH : vBase + <usize>j0 * vRow, vRow, packs ? whole : 1, o, columns, alpha);
     }
   }
   for (let p = 0; p < count; p++) {
     const m = panels + <usize>p * size + <usize>D * lanes;
     const i = q0 + p * PQ;
-    finish(c, b, h, i, min(PQ, c.queries - i), m, m + lanes, m + 2 * lanes);
+    finish(c, i, min(PQ, c.queries - i), m, m + lanes, m + 2 * lanes);
   }
 }
 

@@ -1,5 +1,6 @@
 /** @file Dropout on a tile of weights. Whether a pair is dropped follows from seed and position alone. */
 import { b, call, h } from "./head";
+import { Tile } from "./tile-of-scores";
 
 /** MurmurHash3's finaliser: the twin of src/kernels/dropout.ts, on four lanes. */
 // @ts-ignore: decorator
@@ -14,7 +15,8 @@ function mix(x: i32): i32 {
 }
 
 /** `out` = P with dropped weights 0 and kept ones times 1/(1 − rate). `out` may be P itself. */
-export function drop(P: usize, q0: i32, PQ: i32, j0: i32, keys: i32, out: usize): void {
+export function drop(tile: Tile, P: usize, out: usize): void {
+  const q0 = tile.q0, PQ = tile.PQ, j0 = tile.j0, keys = tile.keys;
   const seed = i32x4.splat(mix(mix(mix(call.dropoutSeed) ^ b) ^ h));
   const threshold = i32x4.splat(call.dropoutThreshold);
   const stays = f32x4.splat(call.dropoutScale);

@@ -3,6 +3,7 @@
  * may (no test), some may (tested pair by pair; a pair that may not holds −∞).
  */
 import { b, call, h } from "./head";
+import { Tile } from "./tile-of-scores";
 
 /** What a tile holds. */
 export const NONE: i32 = 0;
@@ -15,10 +16,11 @@ export function panelNotesBytes(PQ: i32): usize {
 }
 
 /**
- * Notes what the rule says of the panel's queries [q0, q0 + n): first, end, document, block offset for each lane (lanes
+ * Notes what the rule says of the panel's queries: first, end, document, block offset for each lane (lanes
  * past n repeat the last one) and, after them, lowest first, highest first, lowest end, highest end.
  */
-export function notePanel(q0: i32, n: i32, PQ: i32, notes: usize): void {
+export function notePanel(tile: Tile): void {
+  const q0 = tile.q0, n = tile.n, PQ = tile.PQ, notes = tile.notes;
   const lanes = <usize>PQ << 2;
   const at = <usize>(b * call.ruleBatch + q0) << 2;
   let firstLow = call.keys, firstHigh = 0, endLow = call.keys, endHigh = 0;
@@ -65,23 +67,25 @@ function scanBytes(at: usize, n: i32): i32 {
   return seen == 1 ? ALL : seen == 2 ? NONE : SOME;
 }
 
-function maskState(q0: i32, n: i32, j0: i32, keys: i32): i32 {
+function maskState(tile: Tile): i32 {
+  const n = tile.n, keys = tile.keys;
   if (call.maskKey != 1 && call.maskKey != 0) return SOME;
-  let at = call.mask + b * call.maskBatch + h * call.maskHead + q0 * call.maskQuery + j0 * call.maskKey;
+  let at = call.mask + b * call.maskBatch + h * call.maskHead + tile.q0 * call.maskQuery + tile.j0 * call.maskKey;
   let seen = 0;
   const rows = call.maskQuery == 0 ? 1 : n;
   for (let i = 0; i < rows && seen != 3; i++, at += call.maskQuery) seen |= scanBytes(at, call.maskKey == 0 ? 1 : keys);
   return stateOf(seen);
 }
 
-function documentState(notes: usize, PQ: i32, j0: i32, keys: i32): i32 {
+function documentState(tile: Tile): i32 {
+  const notes = tile.notes, PQ = tile.PQ, keys = tile.keys;
   let low = i32.MAX_VALUE, high = i32.MIN_VALUE;
   for (let x = 0; x < PQ; x++) {
     const d = load<i32>(notes + (<usize>(2 * PQ + x) << 2));
     low = min(low, d);
     high = max(high, d);
   }
-  const at = call.documentOfKey + (<usize>(b * call.documentKeyBatch + j0) << 2);
+  const at = call.documentOfKey + (<usize>(b * call.documentKeyBatch + tile.j0) << 2);
   let inside = 0, equal = 0;
   for (let r = 0; r < keys; r++) {
     const d = load<i32>(at + (<usize>r << 2));
@@ -91,7 +95,8 @@ function documentState(notes: usize, PQ: i32, j0: i32, keys: i32): i32 {
   return inside == 0 ? NONE : low == high && equal == keys ? ALL : SOME;
 }
 
-function blockState(q0: i32, n: i32, j0: i32, keys: i32): i32 {
+function blockState(tile: Tile): i32 {
+  const q0 = tile.q0, n = tile.n, j0 = tile.j0, keys = tile.keys;
   const size = call.blockSize;
   const at = call.blocks + b * call.blockBatch + h * call.blockHead;
   let seen = 0;
@@ -103,8 +108,9 @@ function blockState(q0: i32, n: i32, j0: i32, keys: i32): i32 {
   return stateOf(seen);
 }
 
-/** Whether nothing, everything or something of keys [j0, j0 + keys) × queries [q0, q0 + n) may attend. */
-export function tileState(notes: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): i32 {
+/** Whether nothing, everything or something of the tile may attend. */
+export function tileState(tile: Tile): i32 {
+  const PQ = tile.PQ, notes = tile.notes, j0 = tile.j0, keys = tile.keys;
   const all = notes + (<usize>PQ << 4);
   let state = j0 >= load<i32>(all, 4) && j0 + keys <= load<i32>(all, 8) ? ALL : SOME;
   if (call.keyMask) {
@@ -113,47 +119,51 @@ export function tileState(notes: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys:
     if (s == SOME) state = SOME;
   }
   if (call.blocks) {
-    const s = blockState(q0, n, j0, keys);
+    const s = blockState(tile);
     if (s == NONE) return NONE;
     if (s == SOME) state = SOME;
   }
   if (call.documentOfKey) {
-    const s = documentState(notes, PQ, j0, keys);
+    const s = documentState(tile);
     if (s == NONE) return NONE;
     if (s == SOME) state = SOME;
   }
   if (call.mask) {
-    const s = maskState(q0, n, j0, keys);
+    const s = maskState(tile);
     if (s == NONE) return NONE;
     if (s == SOME) state = SOME;
   }
   return state;
 }
 
-/** First row of a tile, of keys [j0, j0 + keys), that any of lanes [x, x + count) may see, as far as the intervals say. */
-export function firstRow(notes: usize, x: i32, count: i32, j0: i32): i32 {
+/** First row of the tile that any of lanes [x, x + count) may see, as far as the intervals say. */
+export function firstRow(tile: Tile, x: i32, count: i32): i32 {
+  const notes = tile.notes;
   let low = i32.MAX_VALUE;
   for (let lane = x; lane < x + count; lane++) low = min(low, load<i32>(notes + (<usize>lane << 2)));
-  return max(0, low - j0);
+  return max(0, low - tile.j0);
 }
 
 /** One past the last such row; not past firstRow where the lanes see none of the tile. */
-export function endRow(notes: usize, PQ: i32, x: i32, count: i32, j0: i32, keys: i32): i32 {
+export function endRow(tile: Tile, x: i32, count: i32): i32 {
+  const ends = tile.notes + (<usize>tile.PQ << 2);
   let high = 0;
-  for (let lane = x; lane < x + count; lane++) high = max(high, load<i32>(notes + (<usize>(PQ + lane) << 2)));
-  return min(keys, high - j0);
+  for (let lane = x; lane < x + count; lane++) high = max(high, load<i32>(ends + (<usize>lane << 2)));
+  return min(tile.keys, high - tile.j0);
 }
 
-/** First of lanes [0, n) that may see any of keys [j, j + count), as far as the intervals say; n where none may. */
-export function firstLane(notes: usize, PQ: i32, n: i32, j: i32, count: i32): i32 {
+/** First lane of a query that may see any of rows [r, r + count), as far as the intervals say; n where none may. */
+export function firstLane(tile: Tile, r: i32, count: i32): i32 {
+  const notes = tile.notes, PQ = tile.PQ, n = tile.n, j = tile.j0 + r;
   let lane = 0;
   while (lane < n && !meets(notes, PQ, lane, j, count)) lane++;
   return lane;
 }
 
 /** One past the last such lane. */
-export function endLane(notes: usize, PQ: i32, n: i32, j: i32, count: i32): i32 {
-  let lane = n;
+export function endLane(tile: Tile, r: i32, count: i32): i32 {
+  const notes = tile.notes, PQ = tile.PQ, j = tile.j0 + r;
+  let lane = tile.n;
   while (lane > 0 && !meets(notes, PQ, lane - 1, j, count)) lane--;
   return lane;
 }
@@ -182,7 +192,8 @@ function hideOutside(row: usize, notes: usize, lanes: usize, j: i32, end: i32): 
 }
 
 /** −∞ wherever a pair may not attend: pair by pair, every part of the rule; of intervals only the keys where they begin or end. */
-export function hide(S: usize, notes: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): void {
+export function hide(tile: Tile, S: usize): void {
+  const n = tile.n, PQ = tile.PQ, notes = tile.notes, j0 = tile.j0, keys = tile.keys;
   if (!(call.keyMask || call.documentOfKey || call.blocks || call.mask)) {
     const lanes = <usize>PQ << 2, j1 = j0 + keys;
     const begun = min(j1, max(j0, load<i32>(notes + 4 * lanes, 4))); // from here on no interval is yet to begin
@@ -193,7 +204,7 @@ export function hide(S: usize, notes: usize, q0: i32, n: i32, PQ: i32, j0: i32, 
   }
   const low = f32x4.splat(-f32.MAX_VALUE - f32.MAX_VALUE);
   const lanes = <usize>PQ << 2;
-  const maskAt = call.mask + b * call.maskBatch + h * call.maskHead + q0 * call.maskQuery;
+  const maskAt = call.mask + b * call.maskBatch + h * call.maskHead + tile.q0 * call.maskQuery;
   const blockAt = call.blocks + b * call.blockBatch + h * call.blockHead;
   for (let r = 0; r < keys; r++) {
     const j = j0 + r;

@@ -15,6 +15,7 @@ import { b, call, h } from "./head";
 import { endRow, firstRow } from "./rule";
 import { madd, tanhLanes } from "./simd";
 import { MR, NR, packedZero, rowsZero, WIDTH } from "./tile";
+import { Tile } from "./tile-of-scores";
 
 export const LOG2E: f32 = 1.4426950408889634;
 
@@ -62,42 +63,45 @@ export function tileRows(c: AttentionArgs): i32 {
 }
 
 /**
- * Sᵀ [keys, PQ] = K·Qᵀ for queries [0, n) of a packed panel. Also dPᵀ = V·dOᵀ, from v and dO. Lanes past n hold anything.
- * `tiles`: the keys are packed as tiles; else they are rows, rowBytes apart. The same sums in the same order.
+ * Sᵀ [keys, PQ] = K·Qᵀ for the queries of a packed panel. Also dPᵀ = V·dOᵀ, from v and dO. Lanes past n hold anything.
+ * `packed`: the keys lie in tiles of MR; else they are rows, rowBytes apart. The same sums in the same order.
  */
-export function products(tiles: bool, rows: usize, rowBytes: usize, keys: i32, panel: usize, PQ: i32, n: i32, depth: i32, out: usize): void {
-  const step = <usize>PQ << 2, lanes = <usize>n << 2;
+export function products(tile: Tile, packed: bool, rows: usize, rowBytes: usize, panel: usize, depth: i32, out: usize): void {
+  const step = <usize>tile.PQ << 2, keys = tile.keys;
   if (depth == 0) memory.fill(out, 0, <usize>keys * step);
-  else for (let r = 0; r < keys; r += MR) {
-    const a = rows + <usize>r * rowBytes, c = out + <usize>r * step;
-    for (let x: usize = 0; x < lanes; x += WIDTH) {
-      const b = panel + x * <usize>depth;
-      if (tiles) packedZero(a, b, c + x, step, depth);
-      else rowsZero(a, rowBytes, <usize>min(MR, keys - r) - 1, b, WIDTH, c + x, step, depth);
+  else if (tile.edge) edgeProducts(tile, packed, rows, rowBytes, panel, depth, out);
+  else {
+    const lanes = <usize>tile.n << 2;
+    for (let r = 0; r < keys; r += MR) {
+      const a = rows + <usize>r * rowBytes, c = out + <usize>r * step;
+      for (let x: usize = 0; x < lanes; x += WIDTH) {
+        const b = panel + x * <usize>depth;
+        if (packed) packedZero(a, b, c + x, step, depth);
+        else rowsZero(a, rowBytes, <usize>min(MR, keys - r) - 1, b, WIDTH, c + x, step, depth);
+      }
     }
   }
 }
 
 /** The same on the edge of the intervals: register tiles that lie outside whole are left out and hold anything. */
-export function edgeProducts(tiles: bool, rows: usize, rowBytes: usize, j0: i32, keys: i32, notes: usize, panel: usize, PQ: i32, n: i32, depth: i32, out: usize): void {
-  const step = <usize>PQ << 2;
-  if (depth == 0) memory.fill(out, 0, <usize>keys * step);
-  else for (let x = 0; x < n; x += NR) {
-    const end = endRow(notes, PQ, x, NR, j0, keys);
+function edgeProducts(tile: Tile, packed: bool, rows: usize, rowBytes: usize, panel: usize, depth: i32, out: usize): void {
+  const step = <usize>tile.PQ << 2, keys = tile.keys;
+  for (let x = 0; x < tile.n; x += NR) {
+    const end = endRow(tile, x, NR);
     const lane = <usize>x << 2, b = panel + lane * <usize>depth;
-    for (let r = firstRow(notes, x, NR, j0) / MR * MR; r < end; r += MR) {
+    for (let r = firstRow(tile, x, NR) / MR * MR; r < end; r += MR) {
       const a = rows + <usize>r * rowBytes, c = out + <usize>r * step + lane;
-      if (tiles) packedZero(a, b, c, step, depth);
+      if (packed) packedZero(a, b, c, step, depth);
       else rowsZero(a, rowBytes, <usize>min(MR, keys - r) - 1, b, WIDTH, c, step, depth);
     }
   }
 }
 
 /** Softcap, bias and distance on a tile. `steep` (0 or [keys, PQ]) takes 1 − tanh², the softcap's slope. */
-export function adjust(S: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32, steep: usize): void {
-  if (call.softcap != 0) cap(S, <usize>(keys * PQ) << 2, steep);
-  if (call.bias) addBias(S, q0, n, PQ, j0, keys);
-  if (call.slopes) addDistance(S, q0, PQ, j0, keys);
+export function adjust(tile: Tile, S: usize, steep: usize): void {
+  if (call.softcap != 0) cap(S, <usize>(tile.keys * tile.PQ) << 2, steep);
+  if (call.bias) addBias(tile, S);
+  if (call.slopes) addDistance(tile, S);
 }
 
 function cap(S: usize, bytes: usize, steep: usize): void {
@@ -119,9 +123,9 @@ function cap(S: usize, bytes: usize, steep: usize): void {
   v128.store(at, v128.bitselect(low, sum, f32x4.eq(bias, low)));
 }
 
-function addBias(S: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): void {
-  const step = <usize>PQ << 2;
-  const base = call.bias + b * call.biasBatch + h * call.biasHead + q0 * call.biasQuery + j0 * call.biasKey;
+function addBias(tile: Tile, S: usize): void {
+  const n = tile.n, keys = tile.keys, step = <usize>tile.PQ << 2;
+  const base = call.bias + b * call.biasBatch + h * call.biasHead + tile.q0 * call.biasQuery + tile.j0 * call.biasKey;
   for (let x = 0; x < n; x += 4) {
     const r0 = base + x * call.biasQuery;
     const r1 = base + min(x + 1, n - 1) * call.biasQuery;
@@ -152,11 +156,12 @@ function addBias(S: usize, q0: i32, n: i32, PQ: i32, j0: i32, keys: i32): void {
 }
 
 /** ALiBi: −slope·|p − j|. Press et al. 2022 (arXiv:2108.12409). */
-function addDistance(S: usize, q0: i32, PQ: i32, j0: i32, keys: i32): void {
+function addDistance(tile: Tile, S: usize): void {
+  const PQ = tile.PQ;
   const slope = f32x4.splat(-load<f32>(call.slopes + (<usize>h << 2)) * LOG2E);
-  for (let r = 0; r < keys; r++) {
+  for (let r = 0; r < tile.keys; r++) {
     const row = S + (<usize>(r * PQ) << 2);
-    const base = call.queryOffset + q0 - j0 - r;
+    const base = call.queryOffset + tile.q0 - tile.j0 - r;
     for (let x = 0; x < PQ; x += 4) {
       const distance = f32x4.abs(f32x4.convert_i32x4_s(i32x4.add(i32x4.splat(base + x), i32x4(0, 1, 2, 3))));
       const p = row + (<usize>x << 2);
