@@ -20,16 +20,19 @@ export function poolBlocks(
   const out = new Float32Array(R * C).fill(Number.NaN);
   const count = pool === "mean" ? new Uint32Array(R * C) : undefined;
   for (let i = 0; i < rows; i++) {
-    const to = Math.floor(i / factor) * C;
-    for (let j = 0; j < columns; j++) {
-      const w = map[i * columns + j]!;
-      if (w !== w) continue;
-      const at = to + Math.floor(j / factor);
-      const had = out[at]!;
-      if (count) {
-        out[at] = had === had ? had + w : w;
-        count[at]!++;
-      } else if (!(had >= w)) out[at] = w;
+    const row = i * columns;
+    for (let c = 0, at = Math.floor(i / factor) * C; c < C; c++, at++) {
+      const end = row + Math.min(columns, (c + 1) * factor);
+      let had = out[at]!;
+      for (let n = row + c * factor; n < end; n++) {
+        const w = map[n]!;
+        if (w !== w) continue;
+        if (count) {
+          had = had === had ? Math.fround(had + w) : w;
+          count[at]!++;
+        } else if (!(had >= w)) had = w;
+      }
+      out[at] = had;
     }
   }
   if (count) for (let n = 0; n < out.length; n++) if (count[n]! > 0) out[n]! /= count[n]!;
