@@ -22,8 +22,9 @@ afterEach(() => vi.unstubAllGlobals());
 
 test("files of the model that the page opens are asked for with the list, and handed over once they are wanted", async () => {
   const asked = serve(models(10));
-  const server = askEarly(base, () => "");
+  const server = askEarly(base, Promise.resolve(""));
   expect((await server.start)?.models).toHaveLength(2);
+  await new Promise((soon) => setTimeout(soon, 0));
   const all = ["/api/start", "config.json", "model.safetensors", "tokenizer.json"].map((p, n) =>
     n ? `/models/bundled/${p}` : p,
   );
@@ -43,17 +44,19 @@ test("another model's files, a large model's and those of a model that is not he
     [10, undefined, []],
   ] as const) {
     const asked = serve(models(size));
-    await askEarly(base, () => id).start;
+    await askEarly(base, id === undefined ? new Promise<string>(() => {}) : Promise.resolve(id)).start;
+    await new Promise((soon) => setTimeout(soon, 0));
     expect(asked, `${id}`).toEqual(["/api/start", ...more]);
   }
 });
 
 test("a file that did not come is asked for again, and no server is no list", async () => {
   const asked = serve(models(10), "/models/bundled/config.json");
-  const server = askEarly(base, () => "bundled");
+  const server = askEarly(base, Promise.resolve("bundled"));
   await server.start;
+  await new Promise((soon) => setTimeout(soon, 0));
   expect((await server.file(folder, "config.json")).ok).toBe(true);
   expect(asked.filter((p) => p.endsWith("config.json"))).toHaveLength(2);
   serve([], "/api/start");
-  expect(await askEarly(base, () => "").start).toBeUndefined();
+  expect(await askEarly(base, Promise.resolve("")).start).toBeUndefined();
 });

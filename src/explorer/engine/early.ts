@@ -25,16 +25,17 @@ const first = /^((generation_|tokenizer_)?config|tokenizer)\.json$|^[^/]*\.safet
 /** Bytes of a model above which its download begins with its progress bar. */
 const most = 2 ** 26;
 
-/** @param asked the model the page opens, once it has said so; "" is the first */
-export function askEarly(base: string, asked: () => string | undefined): Early {
+/** @param asked the model the page opens, when it has said so; "" is the first */
+export function askEarly(base: string, asked: Promise<string>): Early {
   const begun = new Map<string, Promise<Response>>();
   const start = fetch(new URL("/api/start", base)).then(
-    async (answer): Promise<Served | undefined> => {
-      if (!answer.ok) return undefined;
-      const served: Served = await answer.json();
-      const id = asked();
-      const model = served.models.find((m) => m.id === id || id === "");
-      if (!model || model.files.reduce((n, f) => n + f.size, 0) > most) return served;
+    (answer): Promise<Served> | undefined => (answer.ok ? answer.json() : undefined),
+    () => undefined,
+  );
+  void Promise.all([start, asked]).then(
+    ([served, id]) => {
+      const model = served?.models.find((m) => m.id === id || id === "");
+      if (!model || model.files.reduce((n, f) => n + f.size, 0) > most) return;
       for (const { path } of model.files) {
         if (!first.test(path)) continue;
         const at = fileAt(new URL(model.base, base), path);
@@ -42,9 +43,8 @@ export function askEarly(base: string, asked: () => string | undefined): Early {
         file.catch(() => {}); // asked again, and said, by who wants it
         begun.set(at.href, file);
       }
-      return served;
     },
-    () => undefined,
+    () => {},
   );
   return {
     start,

@@ -13,14 +13,17 @@ export interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 
 const early: Ask[] = [];
-scope.onmessage = ({ data }) => { early.push(data); }; // biome-ignore format: one line
-
-const opened = (): string | undefined => {
-  const ask = early.find((m) => "method" in m && m.method === "open");
-  return ask && "args" in ask ? (ask.args[0] as string) : undefined;
+let opens: (id: string) => void;
+const opened = new Promise<string>((resolve) => { opens = resolve; }); // biome-ignore format: one line
+scope.onmessage = ({ data }) => {
+  early.push(data);
+  if ("method" in data && data.method === "open") opens(data.args[0] as string);
 };
+
 const server = askEarly(scope.location.href, opened);
-const { serve } = await import("./serve.js");
-const receive = serve(scope, server);
-for (const message of early) receive(message);
-scope.onmessage = ({ data }) => receive(data);
+// Not awaited: until a module has been evaluated nothing is heard.
+void import("./serve.js").then(({ serve }) => {
+  const receive = serve(scope, server);
+  for (const message of early) receive(message);
+  scope.onmessage = ({ data }) => receive(data);
+});
