@@ -199,15 +199,18 @@ export function unpackRows(w: Workspace, weight: WasmWeight, ids: Int32Array): T
   const { rows, columns, format, storage, scaleAddress } = weight;
   checkIds("unpackRows", "ids", ids, rows);
   return w.operation(() => {
-    const y = w.result([ids.length, columns]);
+    const out = w.empty([ids.length, columns]); // outside of every scope an ordinary array
+    const isHere = out.storage instanceof KernelStorage;
+    const y = isHere ? w.operand(out) : w.temporary(out.size * 4);
     const at = w.words(ids);
     const c = w.call("EachArgs");
     c.a = storage.address;
     c.b = at;
     c.c = scaleAddress;
     c.kind = FORMATS.indexOf(format);
-    c.y = y.address;
+    c.y = y;
     runEach(w, c, "unpackRows", ids.length, columns);
-    return y.tensor;
+    if (!isHere) out.data.set(w.memory.floats.subarray(y / 4, y / 4 + out.size));
+    return out;
   });
 }
