@@ -5,7 +5,7 @@ const intro = `# Performance
 
 Written by \`npm run bench\` from its last run; every number below was measured, on the machine and under the load its table
 names. Contenders of a table take turns (A B C, A B C, …), PyTorch and jax-js in processes of their own by their own
-clocks. A turn is one call that is not counted, because it fetches back what the others pushed out of the caches, then
+clocks. Everybody is called for 0.4 seconds before the first turn. A turn is one call that is not counted, because it fetches back what the others pushed out of the caches, then
 counted calls for 20 ms, at most 20 of them; a call of more than 100 ms is a turn by itself. A contender more than ten
 times slower than the fastest sits out three rounds of four. The figure is the median of the counted calls, whose number
 is "runs". "÷ ours" is a contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the

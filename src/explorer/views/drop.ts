@@ -77,6 +77,7 @@ export async function openFiles(store: Store, files: File[], paths: string[]): P
     const handed: DroppedFile[] = [];
     for (const { file, path } of kept) handed.push({ path, bytes: await file.arrayBuffer() });
     const card = await store.engine.openFiles(handed);
+    if (store.choice.peek().model === card.id) store.again(); // the same name, perhaps other contents: read anew
     store.catalog.value = { state: "ready", value: await store.engine.catalog() };
     store.change(
       {

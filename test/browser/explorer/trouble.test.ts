@@ -23,6 +23,16 @@ describe.skipIf(cannot)("what can go wrong is said in the page, and nothing is l
     await eventually(() => page.locator("#stage").textContent()).toContain("can be looked at, not changed");
   });
 
+  test("a file dropped again under the same name is read anew", async () => {
+    const page = await e.open();
+    const trace = (tokens: string[]): Uint8Array =>
+      writeTrace(syntheticTrace({ tokens, heads: [["previous"]], headDim: 8 }));
+    await drop(page, "run.safetensors", trace(["one", " two", " three"]));
+    await eventually(() => page.locator(".passage .word").allTextContents()).toEqual(["one", "two", "three"]);
+    await drop(page, "run.safetensors", trace(["four", " five"]));
+    await eventually(() => page.locator(".passage .word").allTextContents()).toEqual(["four", "five"]);
+  });
+
   test("a damaged trace, a foreign file and a folder without a model are refused in words; the picture stays", async () => {
     const page = await e.open();
     const text = (await choice(page))["text"];
