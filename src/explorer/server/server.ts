@@ -12,6 +12,7 @@ import { existsSync, statSync } from "node:fs";
 import { OptionError, UnavailableError } from "../../tensor/index.js";
 import { fileBelow, modelFile, modelFiles, sendFile } from "./files.js";
 import { onnxFile, onnxFiles, runtimeFolder } from "./onnx-files.js";
+import type { Served } from "../engine/early.js";
 import { safetyHeaders, sandboxPolicy } from "./headers.js";
 
 export interface ExplorerOptions {
@@ -34,17 +35,6 @@ export interface ExplorerServer {
   url: string;
   port: number;
   close(): Promise<void>;
-}
-
-/** What the page asks first. */
-export interface StartAnswer {
-  models: {
-    id: string;
-    name: string;
-    base: string;
-    kind: "bundled" | "folder" | "trace" | "onnx";
-    files: { path: string; size: number }[];
-  }[];
 }
 
 export const isLoopback = (host: string): boolean => /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/i.test(host);
@@ -203,8 +193,8 @@ async function sharedFile(model: Shared, path: string): Promise<string | undefin
   return modelFile(model.path, path);
 }
 
-async function startAnswer(shared: Shared[]): Promise<StartAnswer> {
-  const models: StartAnswer["models"] = [];
+async function startAnswer(shared: Shared[]): Promise<Served> {
+  const models: Served["models"] = [];
   for (const { id, name, kind, path } of shared) {
     const info = statSync(path, { throwIfNoEntry: false });
     if (!info) continue;

@@ -35,6 +35,39 @@ interface Steps {
   width: number;
 }
 
+/** A state [B, H] and the bytes from a row to the next. */
+interface State {
+  address: number;
+  row: number;
+}
+
+/** A step's arguments, either way: what lies over all steps, at step t, and the states before it. */
+function beginCells(
+  w: Workspace,
+  cell: Cell,
+  e: Extent,
+  t: number,
+  all: Record<"x" | "gates" | "h" | "c", Steps>,
+  last: State,
+  lastCell: State,
+): Block<"CellArgs"> {
+  const c = w.call("CellArgs");
+  c.cell = CELLS[cell];
+  c.x = at(all.x, t);
+  c.xRow = rowOf(all.x, e);
+  c.gates = at(all.gates, t);
+  c.gatesRow = rowOf(all.gates, e);
+  c.h = at(all.h, t);
+  c.hRow = rowOf(all.h, e);
+  c.before = last.address;
+  c.beforeRow = last.row;
+  c.c = at(all.c, t);
+  c.cRow = rowOf(all.c, e);
+  c.cBefore = lastCell.address;
+  c.cBeforeRow = lastCell.row;
+  return c;
+}
+
 /** Runs one step of every row. */
 function runCells(w: Workspace, name: "cells" | "cellsBackward", c: Block<"CellArgs">, { batch, H }: Extent): void {
   const block = Math.max(1, Math.floor(BLOCK / H));
@@ -54,13 +87,7 @@ const stepAt = (n: number, { length }: Extent, reversed: boolean | undefined): n
   reversed ? length - 1 - n : n;
 
 /** The state before step number n: of an array over all steps, or the one the call began with, [B, H]. */
-function before(
-  all: Steps,
-  first: number,
-  n: number,
-  e: Extent,
-  reversed: boolean | undefined,
-): { address: number; row: number } {
+function before(all: Steps, first: number, n: number, e: Extent, reversed: boolean | undefined): State {
   if (n === 0) return { address: first, row: e.H * 4 };
   return { address: at(all, stepAt(n - 1, e, reversed)), row: rowOf(all, e) };
 }
@@ -102,22 +129,9 @@ export function recurrent(w: Workspace, call: RecurrentCall): RecurrentResult {
       const given = { a: last.address, aRow: last.row, b: packed, c: a, bias, scale: 1 };
       runProduct(w, { M: batch, K: H, N: G * H, given });
       const lastCell = before(state, c0, n, e, reversed);
-      const c = w.call("CellArgs");
-      c.cell = CELLS[cell];
-      c.x = at(x, t);
-      c.xRow = rowOf(x, e);
+      const c = beginCells(w, cell, e, t, { x, gates: kinds, h, c: state }, last, lastCell);
       c.a = a;
       c.aRow = G * H * 4;
-      c.gates = at(kinds, t);
-      c.gatesRow = rowOf(kinds, e);
-      c.h = at(h, t);
-      c.hRow = rowOf(h, e);
-      c.before = last.address;
-      c.beforeRow = last.row;
-      c.c = at(state, t);
-      c.cRow = rowOf(state, e);
-      c.cBefore = lastCell.address;
-      c.cBeforeRow = lastCell.row;
       runCells(w, "cells", c, e);
     }
     return { output: output.tensor, cells: cells?.tensor, gates: gates?.tensor };
@@ -153,22 +167,9 @@ export function recurrentBackward(
     for (let n = length - 1; n >= 0; n--) {
       const t = stepAt(n, e, reversed);
       const [last, lastCell] = [before(h, h0, n, e, reversed), before(state, c0, n, e, reversed)];
-      const c = w.call("CellArgs");
-      c.cell = CELLS[cell];
-      c.x = at(dx, t);
-      c.xRow = rowOf(dx, e);
+      const c = beginCells(w, cell, e, t, { x: dx, gates: kinds, h, c: state }, last, lastCell);
       c.a = dH.address;
       c.aRow = H * 4;
-      c.gates = at(kinds, t);
-      c.gatesRow = rowOf(kinds, e);
-      c.h = at(h, t);
-      c.hRow = rowOf(h, e);
-      c.before = last.address;
-      c.beforeRow = last.row;
-      c.c = at(state, t);
-      c.cRow = rowOf(state, e);
-      c.cBefore = lastCell.address;
-      c.cBeforeRow = lastCell.row;
       c.dOutput = at(dh, t);
       c.dCells = at(dc, t);
       c.dc = dC?.address ?? 0;
