@@ -1,5 +1,5 @@
 /** @file docs/performance.md from measured answers. */
-import { type Answer, pace } from "./question.js";
+import { type Answer, coreShare, pace } from "./question.js";
 
 const intro = `# Performance
 
@@ -10,7 +10,10 @@ counted calls for 20 ms, at most 20 of them; a call of more than 100 ms is a tur
 times slower than the fastest sits out three rounds of four. The figure is the median of the counted calls, whose number
 is "runs". "÷ ours" is a contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the
 distance from float64 on some rows. A ratio is worth more than a time. A load above the number of processors means that
-others were computing too: medians are then of little worth, and "best", the quickest of the runs, says more.
+others were computing too: medians are then of little worth, and "best", the quickest of the runs, says more. The same
+holds on a virtual machine where a table says that its core was seldom its own alone: a neighbour on the core's second
+hyper-thread shows in no load, but one and the same call then takes up to 1.6 times as long (a loop of register arithmetic,
+asked after each turn, slows down with it: correlation 0.83 with attention at 512 over 200 calls).
 
 Which kernel runs where: \`portable\` (plain WebAssembly SIMD) everywhere, \`relaxed\` (fused multiply-add) from Node 22 and in
 browsers with relaxed SIMD, \`wide\` (256-bit) from Node 24 when a program asks for it; \`qkv bench --kernels\` says which and
@@ -39,7 +42,7 @@ function table(answer: Answer): string {
       l.error === null ? "–" : l.error.toExponential(1),
     ].join(" | "),
   );
-  const facts = `${title} · ${lines[0]?.turns ?? 0} interleaved turns · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · ${c.runtime} · load ${c.load} · ${c.date}`;
+  const facts = `${title} · ${lines[0]?.turns ?? 0} interleaved turns · ${c.cpu}, ${c.processors} processors, ${c.threads} thread${c.threads > 1 ? "s" : ""} · ${c.runtime} · load ${c.load}${coreShare(answer)} · ${c.date}`;
   return [
     `**${facts}**`,
     "",

@@ -1,4 +1,5 @@
 /** @file A question of the benchmarks: contenders that compute the same, and how far each is from float64. */
+import { coreWatch } from "./core.js";
 import {
   type Contender,
   type MeasureOptions,
@@ -58,6 +59,8 @@ export interface Answer {
   title: string;
   conditions: Conditions;
   work?: Case["work"];
+  /** Share of the turns after which the core was ours alone, 0–1. */
+  coreAlone?: number;
   lines: Line[];
   missing: string[];
 }
@@ -80,7 +83,11 @@ export async function ask(question: string, one: Case, seconds: number, about: C
       );
     }
   }
-  const timings = await takeTurns(contenders, { seconds, ...one.options });
+  const alone = coreWatch();
+  const seen: boolean[] = [];
+  const afterTurn = (): void => void seen.push(alone());
+  const timings = await takeTurns(contenders, { seconds, ...one.options, afterTurn });
+  const coreAlone = seen.filter(Boolean).length / seen.length;
   const lines: Line[] = [];
   for (const [n, timing] of timings.entries()) {
     const contender = contenders[n]!;
@@ -94,7 +101,15 @@ export async function ask(question: string, one: Case, seconds: number, about: C
       error,
     });
   }
-  return { question, title: one.title, conditions: about, ...(one.work && { work: one.work }), lines, missing };
+  return {
+    question,
+    title: one.title,
+    conditions: about,
+    ...(one.work && { work: one.work }),
+    coreAlone,
+    lines,
+    missing,
+  };
 }
 
 /** Compilers of WebAssembly and JavaScript take their time: what follows is measured after they are done with everybody. */
@@ -106,6 +121,10 @@ async function warm(run: Entry["run"]): Promise<void> {
   while (performance.now() - start < warmUp);
 }
 
+/** " · core ours alone 62 % of the time", or nothing for an answer that does not know. */
+export const coreShare = ({ coreAlone }: Answer): string =>
+  coreAlone === undefined ? "" : ` · core ours alone ${Math.round(100 * coreAlone)} % of the time`;
+
 const ms = (t: number): string => `${t.toFixed(t < 10 ? 3 : 1)} ms`;
 
 /** Name of the column that tells how much gets done, and what stands in it. */
@@ -116,7 +135,7 @@ export function pace({ work }: Answer, { gflops, median }: Line): [name: string,
 /** The answer as lines of text, conditions first. */
 export function print(answer: Answer): string {
   const { title, conditions: c, lines, missing } = answer;
-  const head = `${title} · ${lines[0]?.turns ?? 0} interleaved turns · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, ${c.runtime}, load ${c.load}`;
+  const head = `${title} · ${lines[0]?.turns ?? 0} interleaved turns · ${c.cpu}, ${c.threads} thread${c.threads > 1 ? "s" : ""}, ${c.runtime}, load ${c.load}${coreShare(answer)}`;
   const row = (cells: string[]): string =>
     cells.map((cell, n) => (n === 0 ? cell.padEnd(30) : cell.padStart(13))).join("");
   return [

@@ -37,6 +37,8 @@ export interface MeasureOptions {
   seconds?: number;
   /** Rounds at least, so that a median means something, unless they would take `PATIENCE` times the budget. */
   leastRounds?: number;
+  /** Called after each turn, outside of what is timed. */
+  afterTurn?(): void;
 }
 
 /** Calls and milliseconds of each contender before anything counts: engines compile hot loops only after a few calls. */
@@ -50,7 +52,7 @@ const SITS_OUT = 4;
 
 /** Turns of A B C, A B C, … until the time is over. A contender may be asynchronous. */
 export async function takeTurns(contenders: readonly Contender[], options: MeasureOptions = {}): Promise<Timing[]> {
-  const { seconds = 2, leastRounds = 9 } = options;
+  const { seconds = 2, leastRounds = 9, afterTurn } = options;
   const firsts: number[] = [];
   for (const contender of contenders) firsts.push(await warmUp(contender));
   const slow = firsts.map((first) => first > SLOW * Math.min(...firsts));
@@ -65,6 +67,7 @@ export async function takeTurns(contenders: readonly Contender[], options: Measu
       if (slow[n] && round % SITS_OUT !== 0) continue;
       turns[n]!++;
       times[n]!.push(...(await turnOf(contender)));
+      afterTurn?.();
     }
   }
   return contenders.map(({ name }, n) => summary(name, times[n]!, turns[n]!));
