@@ -11,9 +11,10 @@ times slower than the fastest sits out three rounds of four. The figure is the m
 is "runs". "÷ ours" is a contender's time divided by the first line's: above 1, the first line is faster. "max |Δ|" is the
 distance from float64 on some rows. A ratio is worth more than a time. A load above the number of processors means that
 others were computing too: medians are then of little worth, and "best", the quickest of the runs, says more. The same
-holds on a virtual machine where a table says that its core was seldom its own alone: a neighbour on the core's second
-hyper-thread shows in no load, but one and the same call then takes up to 1.6 times as long (a loop of register arithmetic,
-asked after each turn, slows down with it: correlation 0.83 with attention at 512 over 200 calls).
+holds on a virtual machine where a table says that its core was seldom its own alone: that is how often a loop of register
+arithmetic, run after each turn, came within a tenth of its quickest. It slows down, without any load to be seen, when
+somebody else's work shares the core's arithmetic units, as hyper-threads do, and attention slows down with it: at 512
+tokens the same call takes 24 or 38 ms, correlated 0.83 with such a loop before and after it.
 
 Which kernel runs where: \`portable\` (plain WebAssembly SIMD) everywhere, \`relaxed\` (fused multiply-add) from Node 22 and in
 browsers with relaxed SIMD, \`wide\` (256-bit) from Node 24 when a program asks for it; \`qkv bench --kernels\` says which and
